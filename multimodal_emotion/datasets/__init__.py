@@ -1,0 +1,1 @@
+"""Corpora, one file each: the file name is the corpus' name."""

@@ -1,0 +1,1 @@
+"""Pretrained encoders, one file each: the file name is the encoder's name."""

@@ -1,0 +1,1 @@
+"""Fusions, one file each: the file name is the fusion's name."""
