@@ -88,12 +88,16 @@ class Batch:
         target: as the task codes it, first axis batch; None when predicting.
         ids: of the utterances, in order.
         words: (batch, words), the token that starts each word, -1 where there is none; only for word-level tasks.
+        encoded: the modalities whose inputs are features of a frozen encoder (`Encoder.features`) already.
+        errors: of each utterance: why a modality that it names could not be decoded.
     """
 
     inputs: Mapping[str, MaskedSequence]
     target: Tensor | None
     ids: Sequence[str]
     words: Int[Tensor, "batch words"] | None = None
+    encoded: frozenset[str] = frozenset()
+    errors: Sequence[tuple[str, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

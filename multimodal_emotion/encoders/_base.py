@@ -3,6 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,13 +12,23 @@ import torch
 from torch import Tensor, nn
 
 from multimodal_emotion.batch import MaskedSequence, Utterance
+from multimodal_emotion.errors import InputError
 
 
 class Preparation(ABC):
     """Turns an utterance into an array, without weights: picklable, so that worker processes can run it.
 
     Everything that shapes the array is a public attribute: `settings()` addresses the feature cache.
+
+    Attributes:
+        fill: the value of padding.
+        max_length: steps at most, where the encoder has such a limit; 0 where it has none.
+        cheap: whether all rows of a corpus may be prepared at once and kept in memory (token ids).
     """
+
+    fill: float = 0
+    max_length: int = 0
+    cheap: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, utterance: Utterance) -> Any | None:
@@ -26,6 +37,14 @@ class Preparation(ABC):
     @abstractmethod
     def __call__(self, medium: Any) -> np.ndarray:
         """The array (time, *feature) of a medium that `read` gave. Zero steps mean absent."""
+
+    def many(self, media: Sequence[Any | None]) -> list[np.ndarray | None]:
+        """The arrays of many media at once; None stays None."""
+        return [None if medium is None else self(medium) for medium in media]
+
+    def word_starts(self, medium: Any) -> np.ndarray:
+        """(words,): the step that starts each word of a medium with words; only text encoders have it."""
+        raise InputError(f"{type(self).__name__} knows no words; word-level tasks need a text encoder")
 
     def settings(self) -> dict[str, Any]:
         """Everything that shapes the array."""

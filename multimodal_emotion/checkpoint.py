@@ -1,0 +1,207 @@
+"""A trained model on disk: config.json, labels, safetensors, tokeniser files. No pickle, no code, no path out of the folder."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import multimodal_emotion
+from multimodal_emotion import registry
+from multimodal_emotion.config import ModelConfig
+from multimodal_emotion.encoders._base import Preparation
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.files import replacing_folder
+from multimodal_emotion.model import EmotionModel
+from multimodal_emotion.tasks._base import Task
+
+FORMAT = 1
+CONFIG, WEIGHTS, ENCODERS = "config.json", "model.safetensors", "encoders"
+
+
+@dataclass
+class TrainedModel:
+    """A model with all that using it takes.
+
+    Attributes:
+        model: the network, in evaluation mode.
+        task: labels, activation, decoding.
+        settings: what the network was built from.
+        reading: how utterances must be read for it: {"context": turns of dialogue before each}.
+        about: corpus, seed, figures, versions: for the model card; nothing computes with it.
+    """
+
+    model: EmotionModel
+    task: Task
+    settings: ModelConfig
+    reading: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def preparations(self) -> dict[str, Preparation]:
+        """How each modality is prepared, by name."""
+        return {name: encoder.prepare for name, encoder in self.model.encoders.items()}  # type: ignore[misc]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, sorted."""
+        return tuple(self.model.encoders)
+
+    @property
+    def words(self) -> bool:
+        """Whether it decides for each word."""
+        return self.task.resolution == "word"
+
+
+def build(settings: ModelConfig, task: Task, *, folder: Path | None = None) -> EmotionModel:
+    """The network of a configuration.
+
+    Args:
+        settings: encoders by modality, fusion, head.
+        task: gives the number of outputs and the resolution.
+        folder: a saved model's folder: encoders are built from their files there, without pretrained weights, and only
+            from this package's own code. None loads pretrained weights.
+
+    Raises:
+        InputError: an unknown encoder, fusion or setting; a checkpoint that is not there.
+    """
+    if not settings.encoders:
+        raise InputError("no encoder is set; give --preset embedded, or --encoders text=bert:CHECKPOINT")
+    own_code = folder is None
+    encoders = {}
+    for name, given in sorted(settings.encoders.items()):
+        options = {key: value for key, value in given.items() if key != "type"}
+        if folder is not None:
+            options |= {"checkpoint": str(folder / ENCODERS / name), "weights": False}
+        known = registry.settings(registry.find("encoders", given["type"], own_code=own_code))
+        options = {key: value for key, value in options.items() if key in known or folder is None}
+        if task.resolution == "word" and "pooling" in known:
+            options["pooling"] = "none"
+        encoders[name] = registry.build("encoders", given["type"], own_code=own_code, **options)
+    fusion_settings = dict(settings.fusion or {"type": "single" if len(encoders) == 1 else "concat"})
+    fusion = registry.build(
+        "fusion",
+        fusion_settings.pop("type"),
+        {name: encoder.dim for name, encoder in encoders.items()},
+        task.outputs,
+        own_code=own_code,
+        **fusion_settings,
+    )
+    return EmotionModel(
+        encoders,
+        fusion,
+        task.outputs,
+        dropout=settings.dropout,
+        hidden=settings.hidden,
+        modality_dropout=settings.modality_dropout,
+        auxiliary=settings.auxiliary > 0,
+    )
+
+
+def save(trained: TrainedModel, folder: str | Path) -> None:
+    """Writes a model folder that loads anywhere; an older one of the same name is replaced in one step.
+
+    The folder holds config.json, model.safetensors and, under encoders/MODALITY, configuration and tokeniser files.
+    """
+    with replacing_folder(Path(folder)) as place:
+        for name, encoder in trained.model.encoders.items():
+            target = place / ENCODERS / name
+            target.mkdir(parents=True)
+            encoder.save(target)  # type: ignore[operator]  # nn.ModuleDict hands out nn.Module
+        data = {
+            "format": FORMAT,
+            "task": {"name": trained.task.name, **trained.task.state()},
+            "model": {**vars(trained.settings), "encoders": _portable(trained.settings.encoders)},
+            "reading": trained.reading,
+            "about": trained.about,
+            "versions": versions(),
+        }
+        (place / CONFIG).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+        save_file(tensors, place / WEIGHTS)
+
+
+def load(folder: str | Path) -> TrainedModel:
+    """Loads a model folder, or the model of a run folder.
+
+    Nothing in the folder can run code or name a file outside it: only JSON, safetensors and tokeniser files are read, and
+    only encoders, fusions and tasks of this package are built.
+
+    Raises:
+        InputError: no such folder, or a file in it is missing, truncated, or not what it should be.
+    """
+    place = Path(folder)
+    if (place / "model" / CONFIG).is_file():
+        place = place / "model"
+    if not (place / CONFIG).is_file():
+        raise InputError(f"{folder}: no model there; a model folder has {CONFIG} and {WEIGHTS}, a run has them in model/")
+    _refuse_escapes(place)
+    try:
+        data = json.loads((place / CONFIG).read_text(encoding="utf-8"))
+        stated = data["task"] | {}
+        settings = ModelConfig(**data["model"])
+        task = registry.find("tasks", stated.pop("name"), own_code=False).from_state(stated)  # type: ignore[attr-defined]
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{place / CONFIG}: not a model of this package: {' '.join(str(error).split())[:200]}") from None
+    _refuse_paths(settings, place)
+    model = build(settings, task, folder=place)
+    _load_weights(model, place / WEIGHTS)
+    model.eval()
+    return TrainedModel(model, task, settings, data.get("reading", {}), data.get("about", {}))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides what a model computes."""
+    packages = {name: version(name) for name in ("torch", "transformers", "timm")}
+    return {"multimodal_emotion": multimodal_emotion.__version__, **packages}
+
+
+def _portable(encoders: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Encoder settings without what only the training machine has: the checkpoint lies in the folder itself."""
+    return {
+        name: {key: value for key, value in given.items() if key not in ("checkpoint", "weights")}
+        for name, given in encoders.items()
+    }
+
+
+def _load_weights(model: EmotionModel, path: Path) -> None:
+    try:
+        tensors = load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; the model folder is incomplete") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: truncated or not safetensors ({error}); copy the model folder again") from None
+    wanted = model.state_dict()
+    wrong = sorted(set(wanted) ^ set(tensors)) or [
+        name for name, tensor in tensors.items() if tensor.shape != wanted[name].shape
+    ]
+    if wrong:
+        raise InputError(f"{path}: does not fit {CONFIG} beside it, at {wrong[0]!r} and {len(wrong) - 1} more")
+    with torch.no_grad():
+        model.load_state_dict(tensors)
+
+
+def _refuse_escapes(place: Path) -> None:
+    home = place.resolve()
+    for path in place.rglob("*"):
+        if not path.resolve().is_relative_to(home):
+            raise InputError(f"{path}: points out of the model folder; a model folder holds its own files only")
+
+
+def _refuse_paths(settings: ModelConfig, place: Path) -> None:
+    for name in settings.encoders:
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise InputError(f"{place / CONFIG}: {name!r} is not the name of a modality")
+    values = [(name, given) for name, given in settings.encoders.items()] + [("fusion", settings.fusion or {})]
+    for name, given in values:
+        for key, value in given.items():
+            if isinstance(value, str) and re.search(r"[/\\]|\.\.", value):
+                raise InputError(f"{place / CONFIG}: {name}.{key} is {value!r}; a model folder may not name paths")

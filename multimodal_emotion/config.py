@@ -1,0 +1,297 @@
+"""One typed configuration for a training: what a YAML file, `--set a.b=value` and the run folder all speak."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from multimodal_emotion import registry
+from multimodal_emotion.errors import InputError, unknown
+
+
+@dataclass
+class CorpusConfig:
+    """Which utterances are read.
+
+    Attributes:
+        name: a file name of datasets/.
+        root: the folder (or file) of the corpus; None only for corpora that the package carries.
+        level: which label set of the corpus; None is its default.
+        options: further settings of that corpus (columns, split_by, votes, ...).
+        modalities: use these only; None uses all that have an encoder.
+        context: how many utterances of the dialogue before each one are read with it.
+        limit: use only this many training utterances (a seeded draw), and as many of each other split; None uses all.
+        on_error: "raise" or "skip" for clips that cannot be decoded.
+    """
+
+    name: str = "starter"
+    root: str | None = None
+    level: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    modalities: list[str] | None = None
+    context: int = 0
+    limit: int | None = None
+    on_error: str = "raise"
+
+
+@dataclass
+class TaskConfig:
+    """What is learnt.
+
+    Attributes:
+        name: a file name of tasks/; None is the corpus' own.
+        options: settings of that task (class_weights, focal_gamma, label_smoothing, primary_metric, loss, ...).
+    """
+
+    name: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ModelConfig:
+    """What learns.
+
+    Attributes:
+        encoders: by modality name: {"type": a file name of encoders/, and its settings}.
+        fusion: {"type": a file name of fusion/, and its settings}; None is "single" for one modality, else "concat".
+        dropout: before the head.
+        hidden: width of a hidden layer of the head; 0 is a linear head.
+        modality_dropout: probability that a present modality is hidden in a training step (never all of them).
+        auxiliary: weight of the losses of one additional linear head for each modality.
+        balance: strength of gradient modulation between modalities (OGM-GE); 0 is none.
+    """
+
+    encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fusion: dict[str, Any] | None = None
+    dropout: float = 0.1
+    hidden: int = 0
+    modality_dropout: float = 0.0
+    auxiliary: float = 0.0
+    balance: float = 0.0
+
+
+@dataclass
+class TrainingConfig:
+    """How it is learnt.
+
+    Attributes:
+        epochs: passes over the training split.
+        batch_size: utterances in a step.
+        learning_rate: of the pretrained parts.
+        head_learning_rate: of everything that starts from scratch (pooling, fusion, head).
+        layer_decay: factor on the learning rate from each block of an encoder to the one below it.
+        optimizer: "adamw" or "sgd".
+        eps, betas: of AdamW.
+        momentum: of SGD.
+        weight_decay: decoupled; not on biases and norms.
+        warmup: share of all steps in which the rates rise from 0.
+        schedule: "constant", "linear" or "cosine", after warm-up, to 0.
+        clip: largest gradient norm; 0 does not clip.
+        freeze: "none", "all" (only pooling, fusion and head learn), or how many bottom blocks of each encoder.
+        patience: epochs without improvement on validation before stopping; None never stops early.
+        keep: "best" or "last": which epoch's weights are kept.
+        average: decay of an exponential moving average of the weights, which is what is evaluated and kept; 0 is none.
+        precision: "auto" (bfloat16 where the processor multiplies it, with float32 weights), "32" or "bf16".
+        padding: "longest" row of the batch, or "max_length" of the encoder.
+        buckets: whether batches are made of rows of similar length.
+        workers: processes that decode; 0 decodes in the training process.
+        devices: how many devices.
+        accelerator: "auto", "cpu" or "gpu".
+        strategy: as Lightning names them ("auto", "ddp", "fsdp").
+        logger: "tensorboard", "wandb" or "none".
+        save_every: seconds between resumable states within an epoch; one is always saved after an epoch.
+        cache: whether features of frozen encoders are computed once and kept.
+        augment: strength of the encoders' own augmentation of training clips, 0 to 1.
+    """
+
+    epochs: int = 5
+    batch_size: int = 16
+    learning_rate: float = 5e-5
+    head_learning_rate: float = 5e-4
+    layer_decay: float = 1.0
+    optimizer: str = "adamw"
+    eps: float = 1e-6
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+    warmup: float = 0.06
+    schedule: str = "linear"
+    clip: float = 1.0
+    freeze: str | int = "none"
+    patience: int | None = None
+    keep: str = "best"
+    average: float = 0.0
+    precision: str = "auto"
+    padding: str = "longest"
+    buckets: bool = True
+    workers: int = 0
+    devices: int = 1
+    accelerator: str = "auto"
+    strategy: str = "auto"
+    logger: str = "tensorboard"
+    save_every: float = 300.0
+    cache: bool = True
+    augment: float = 0.0
+
+
+@dataclass
+class Config:
+    """The whole of a training. `from_dict` and `with_settings` refuse unknown keys by naming the nearest known one."""
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists and scalars."""
+        return dataclasses.asdict(self)
+
+    def to_yaml(self) -> str:
+        """The YAML text that `train CONFIG.yaml` takes."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
+
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "corpus.on_error": ("raise", "skip"),
+    "training.optimizer": ("adamw", "sgd"),
+    "training.schedule": ("constant", "linear", "cosine"),
+    "training.keep": ("best", "last"),
+    "training.precision": ("auto", "32", "bf16"),
+    "training.padding": ("longest", "max_length"),
+    "training.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
+    "training.logger": ("tensorboard", "wandb", "none"),
+}
+
+POSITIVE = ("training.epochs", "training.batch_size", "training.devices", "corpus.limit", "training.patience")
+
+
+def from_dict(data: Mapping[str, Any], where: str = "configuration") -> Config:
+    """A configuration from nested mappings; what is not given keeps its default.
+
+    Raises:
+        InputError: an unknown key, a value of the wrong type or out of its choices.
+    """
+    config = _fill(Config, data, where, "")
+    check(config, where)
+    return config
+
+
+def read(path: str | Path) -> Config:
+    """A configuration from a YAML file. Raises InputError naming the file and what is wrong in it."""
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; a configuration is a YAML file such as a run's config.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML in UTF-8: {' '.join(str(error).split())}") from None
+    if not isinstance(data, Mapping):
+        raise InputError(f"{path}: a configuration is a mapping with the keys {', '.join(vars(Config()))}")
+    return from_dict(data, str(path))
+
+
+def with_settings(config: Config, settings: Sequence[str]) -> Config:
+    """The configuration with some values replaced.
+
+    Args:
+        config: is not changed.
+        settings: "a.b=value" each, the value in YAML ("training.epochs=3", "model.encoders.text.pooling=mean").
+
+    Raises:
+        InputError: no "=", an unknown key, or a value that does not fit.
+    """
+    data = config.to_dict()
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write it as a.b=value, such as training.epochs=3")
+        *parents, last = path.strip().split(".")
+        place: Any = data
+        for depth, key in enumerate(parents):
+            if not isinstance(place, dict):
+                raise InputError(f"--set {setting}: {'.'.join(parents[:depth])} has no parts")
+            free = depth >= 2 or (depth == 1 and parents[0] == "model")
+            if key not in place and not free:
+                raise unknown("key", key, place, f"--set {setting}")
+            place = place.setdefault(key, {})
+            if place is None:
+                raise InputError(f"--set {setting}: {'.'.join(parents[: depth + 1])} is not set; set it as a whole first")
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting}: {text!r} is not a YAML value: {' '.join(str(error).split())}") from None
+    return from_dict(data, "--set")
+
+
+def check(config: Config, where: str) -> None:
+    """Refuses values out of their choices or ranges, and settings that an encoder or fusion does not take."""
+    data = config.to_dict()
+    for key, choices in CHOICES.items():
+        section, name = key.split(".")
+        value = data[section][name]
+        if value not in choices:
+            raise unknown(f"value of {key}", value, choices, where)
+    for key in POSITIVE:
+        section, name = key.split(".")
+        value = data[section][name]
+        if value is not None and value < 1:
+            raise InputError(f"{key} is {value} in {where}; it must be at least 1")
+    freeze = config.training.freeze
+    if isinstance(freeze, str) and freeze not in ("none", "all"):
+        raise InputError(f'training.freeze is {freeze!r} in {where}; it must be "none", "all" or a number of blocks')
+    for modality, settings in config.model.encoders.items():
+        _check_component("encoders", settings, f"model.encoders.{modality} of {where}")
+    if config.model.fusion is not None:
+        _check_component("fusion", config.model.fusion, f"model.fusion of {where}")
+
+
+def _check_component(room: str, settings: Mapping[str, Any], where: str) -> None:
+    if "type" not in settings:
+        raise InputError(f"{where} has no type; known: {', '.join(registry.names(room))}")
+    known = registry.settings(registry.find(room, str(settings["type"])))
+    for key in settings:
+        if key != "type" and key not in known:
+            raise unknown("setting", key, known, where)
+
+
+def _fill(cls: type, data: Mapping[str, Any], where: str, prefix: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            raise unknown("key", name, [f"{prefix}{known}" for known in hints], where)
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise InputError(f"{name} in {where} is {value!r}; it must be a mapping")
+            values[key] = _fill(typing.cast(type, hint), value, where, f"{name}.")
+        else:
+            values[key] = _convert(value, hint, name, where)
+    return cls(**values)
+
+
+def _convert(value: Any, hint: Any, name: str, where: str) -> Any:
+    """Checks a scalar against its type; YAML's 2e-5 (text) and 3 (int) are accepted as floats."""
+    accepted = typing.get_args(hint) if typing.get_origin(hint) not in (list, dict) else (hint,)
+    accepted = accepted or (hint,)
+    for kind in accepted:
+        origin = typing.get_origin(kind) or kind
+        if value is None and kind is type(None):
+            return None
+        if origin is float and not isinstance(value, bool):
+            try:
+                return float(value)
+            except (TypeError, ValueError):
+                continue
+        if origin is str and name == "training.precision" and isinstance(value, int):
+            return str(value)
+        if isinstance(origin, type) and isinstance(value, origin) and not (origin is int and isinstance(value, bool)):
+            return dict(value) if origin is dict else list(value) if origin is list else value
+    wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in accepted)
+    raise InputError(f"{name} in {where} is {value!r}; it must be {wanted}")

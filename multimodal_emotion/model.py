@@ -1,0 +1,143 @@
+"""The model: encoders -> fusion -> head. Text only, sound only and trimodal are the same path with fewer keys."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from multimodal_emotion.batch import MaskedSequence
+from multimodal_emotion.encoders._base import Encoder
+from multimodal_emotion.fusion._base import Fusion, summary
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the model gives for a batch.
+
+    Attributes:
+        logits: (batch, outputs), or (batch, words, outputs) for word-level tasks.
+        auxiliary: logits (batch, outputs) of each modality's own head; empty if there are none.
+        penalty: the fusion's own loss, a scalar; None if it has none.
+    """
+
+    logits: Float[Tensor, "batch *words outputs"]
+    auxiliary: Mapping[str, Float[Tensor, "batch outputs"]]
+    penalty: Tensor | None = None
+
+
+class EmotionModel(nn.Module):
+    """Encodes each modality that is present, fuses, decides. It knows no labels: `outputs` numbers come out."""
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
+        outputs: int,
+        *,
+        dropout: float = 0.1,
+        hidden: int = 0,
+        modality_dropout: float = 0.0,
+        auxiliary: bool = False,
+    ) -> None:
+        """
+        Args:
+            encoders: by modality name.
+            fusion: built with the encoders' widths.
+            outputs: how many numbers to give for an utterance (or word).
+            dropout: before each linear layer of the head.
+            hidden: width of a hidden layer of the head; 0 is a linear head.
+            modality_dropout: probability that a present modality is hidden in training; one always stays.
+            auxiliary: whether each modality has a linear head of its own.
+        """
+        super().__init__()
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in sorted(encoders)})
+        self.fusion = fusion
+        self.head = nn.Identity() if fusion.is_head else head(fusion.dim, outputs, dropout, hidden)
+        self.auxiliary = nn.ModuleDict(
+            {name: head(encoder.dim, outputs, dropout) for name, encoder in self.encoders.items()} if auxiliary else {}
+        )
+        self.modality_dropout = modality_dropout
+
+    def forward(
+        self,
+        inputs: Mapping[str, MaskedSequence],
+        words: Int[Tensor, "batch words"] | None = None,
+        encoded: Collection[str] = (),
+    ) -> Output:
+        """
+        Args:
+            inputs: {modality: (batch, time, *feature)}; a key that is missing is absent in every row.
+            words: the token that starts each word, -1 where there is none, for word-level tasks.
+            encoded: the modalities whose inputs are features of a frozen encoder already.
+        """
+        return self.decide(self.encode(inputs, encoded), words)
+
+    def encode(
+        self, inputs: Mapping[str, MaskedSequence], encoded: Collection[str] = ()
+    ) -> dict[str, MaskedSequence]:
+        """{modality: (batch, time, *feature)} -> {modality: (batch, time', dim)}."""
+        inputs = self.complete(inputs)
+        if self.training and self.modality_dropout > 0:
+            inputs = hide(inputs, self.modality_dropout)
+        return {
+            name: encoder.pool_features(inputs[name]) if name in encoded else encoder(inputs[name])
+            for name, encoder in self.encoders.items()
+        }
+
+    def decide(
+        self, encoded: Mapping[str, MaskedSequence], words: Int[Tensor, "batch words"] | None = None
+    ) -> Output:
+        """{modality: (batch, time', dim)} -> Output; what follows the encoders."""
+        fused = self.fusion(encoded)
+        states = summary(fused) if words is None else gather_words(fused.values, words)
+        auxiliary = {name: decide(summary(encoded[name])) for name, decide in self.auxiliary.items()}
+        return Output(self.head(states), auxiliary, self.fusion.penalty(encoded) if self.training else None)
+
+    def complete(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """Every modality of the model, those that were not given as absent."""
+        unknown = set(inputs) - set(self.encoders)
+        if unknown:
+            raise KeyError(f"no encoder for {', '.join(sorted(unknown))}; the model has {', '.join(self.encoders)}")
+        some = next(iter(inputs.values()), None)
+        if some is None:
+            raise ValueError("the model needs at least one modality in its inputs")
+        rows, device = len(some.mask), some.mask.device
+        absent = MaskedSequence(
+            torch.zeros(rows, 1, device=device), torch.zeros(rows, 1, dtype=torch.bool, device=device)
+        )
+        return {name: inputs.get(name, absent) for name in self.encoders}
+
+
+def head(dim: int, outputs: int, dropout: float, hidden: int = 0) -> nn.Sequential:
+    """Dropout and a linear layer, as `BertForSequenceClassification` has it, with one hidden layer where asked."""
+    layers: list[nn.Module] = []
+    if hidden:
+        layers += [nn.Dropout(dropout), nn.Linear(dim, hidden), nn.GELU()]
+    final = nn.Linear(hidden or dim, outputs)
+    nn.init.normal_(final.weight, std=0.02)
+    nn.init.zeros_(final.bias)
+    return nn.Sequential(*layers, nn.Dropout(dropout), final)
+
+
+def gather_words(
+    states: Float[Tensor, "batch time dim"], words: Int[Tensor, "batch words"]
+) -> Float[Tensor, "batch words dim"]:
+    """The state of each word's first token; where there is no word, that of token 0 (the loss ignores it)."""
+    index = words.clamp(min=0).unsqueeze(-1).expand(-1, -1, states.shape[-1])
+    return states.gather(1, index)
+
+
+def hide(inputs: Mapping[str, MaskedSequence], probability: float) -> dict[str, MaskedSequence]:
+    """Modality dropout: hides each present modality of each row with a probability, but never the last one of a row."""
+    present = torch.stack([sequence.present for sequence in inputs.values()])
+    keep = present & (torch.rand(present.shape, device=present.device) >= probability)
+    # A row that lost everything gets one of its modalities back, each with equal chance.
+    chance = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
+    rescued = torch.zeros_like(keep).scatter_(0, chance.argmax(dim=0, keepdim=True), True) & present
+    keep = torch.where(keep.any(dim=0), keep, rescued)
+    return {
+        name: MaskedSequence(sequence.values, sequence.mask & kept.unsqueeze(1))
+        for (name, sequence), kept in zip(inputs.items(), keep, strict=True)
+    }

@@ -1,0 +1,100 @@
+"""Which parameters learn how fast: parameter groups, schedule, moving average."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from multimodal_emotion.config import TrainingConfig
+from multimodal_emotion.encoders._base import Encoder
+from multimodal_emotion.model import EmotionModel
+
+
+def freeze(model: EmotionModel, what: str | int) -> None:
+    """Freezes the encoders' pretrained parts: "none", "all", or their bottom blocks (the embeddings count as one)."""
+    if what == "none":
+        return
+    for encoder in model.encoders.values():
+        assert isinstance(encoder, Encoder)
+        encoder.freeze(None if what == "all" else int(what))
+
+
+def build_optimizer(model: EmotionModel, settings: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW or SGD over groups: pretrained parts (by block, with layer decay) and the rest, with and without decay."""
+    groups = [group for group in parameter_groups(model, settings) if group["params"]]
+    if not groups:
+        raise ValueError("nothing is left to train: every parameter is frozen")
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
+    beta1, beta2 = settings.betas
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(beta1, beta2), eps=settings.eps, fused=True)
+
+
+def parameter_groups(model: EmotionModel, settings: TrainingConfig) -> list[dict]:
+    """One group for each learning rate and weight decay; frozen parameters are in none.
+
+    Biases and norms (parameters with one axis) have no weight decay. With layer_decay d, the block k from the top of an
+    encoder learns at learning_rate * d**k.
+    """
+    rates: dict[nn.Parameter, float] = {}
+    for encoder in model.encoders.values():
+        assert isinstance(encoder, Encoder)
+        for parameter in encoder.pretrained_parameters():
+            rates[parameter] = settings.learning_rate
+        blocks = encoder.blocks()
+        for height, block in enumerate(reversed(blocks)):
+            for parameter in block.parameters():
+                rates[parameter] = settings.learning_rate * settings.layer_decay**height
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decay = settings.weight_decay if parameter.dim() > 1 else 0.0
+            groups.setdefault((rates.get(parameter, settings.head_learning_rate), decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": rate, "base_lr": rate, "weight_decay": decay}
+        for (rate, decay), parameters in groups.items()
+    ]
+
+
+def rate_factor(step: int, steps: int, settings: TrainingConfig) -> float:
+    """The factor on every learning rate in a step (from 0): warm-up, then the schedule."""
+    warm = round(settings.warmup * steps)
+    if step < warm:
+        return (step + 1) / warm
+    if settings.schedule == "constant":
+        return 1.0
+    done = (step - warm) / max(1, steps - warm)
+    return 1 - done if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+
+
+class Average:
+    """An exponential moving average of a model's weights, with a warm-up so that early steps do not weigh for ever.
+
+    Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992 (the average itself).
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.weights = {name: tensor.detach().clone() for name, tensor in _floats(model)}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Takes one step of the model in."""
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, tensor in _floats(model):
+            self.weights[name].lerp_(tensor, 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, model: nn.Module) -> None:
+        """Exchanges the model's weights with the average; a second call undoes the first."""
+        for name, tensor in _floats(model):
+            kept = tensor.detach().clone()
+            tensor.copy_(self.weights[name])
+            self.weights[name] = kept
+
+
+def _floats(model: nn.Module) -> Iterable[tuple[str, torch.Tensor]]:
+    return ((name, tensor) for name, tensor in model.state_dict().items() if tensor.is_floating_point())

@@ -1,0 +1,317 @@
+"""Training: the loop, on Lightning Fabric; resumable at any step to the same weights, bit for bit on one processor."""
+
+import contextlib
+import hashlib
+import logging
+import resource
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from multimodal_emotion.batch import Batch
+from multimodal_emotion.checkpoint import TrainedModel
+from multimodal_emotion.config import TrainingConfig
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.files import atomic_path
+from multimodal_emotion.inference import resolve_precision, score_rows
+from multimodal_emotion.loading import Rows, collate_for, loader, plan
+from multimodal_emotion.optimisation import Average, build_optimizer, freeze, rate_factor
+
+STATE = "state.pt"
+
+
+@dataclass
+class Epoch:
+    """What is known after an epoch."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    utterances_per_second: float
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class History:
+    """What is known after a training: its epochs, and which one's weights were kept."""
+
+    epochs: list[Epoch]
+    kept: int
+    peak_rss_mb: float
+
+    def summary(self) -> dict[str, Any]:
+        """The `train` part of report.json."""
+        seconds = sum(epoch.seconds for epoch in self.epochs)
+        rate = sum(epoch.seconds * epoch.utterances_per_second for epoch in self.epochs) / max(seconds, 1e-9)
+        return {
+            "loss": [epoch.loss for epoch in self.epochs],
+            "seconds": seconds,
+            "utterances_per_second": rate,
+            "peak_rss_mb": self.peak_rss_mb,
+            "kept_epoch": self.kept,
+        }
+
+
+class Fit:
+    """One training of a model on prepared rows. `run` does it all; the parts are methods so that they can be read."""
+
+    def __init__(
+        self,
+        trained: TrainedModel,
+        train: Rows,
+        validation: Rows | None,
+        settings: TrainingConfig,
+        seed: int = 0,
+        *,
+        folder: Path | None = None,
+        progress: bool = True,
+        loggers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            trained: is trained in place; its task has seen the training utterances already (`Task.prepare`).
+            train, validation: rows with targets. Without validation rows the last epoch is kept.
+            settings: how.
+            seed: of order and dropout; step n of a seed draws the same numbers whether or not it was interrupted before.
+            folder: where resumable states are kept; None keeps none.
+            progress: whether to show progress on standard error.
+            loggers: see `_loggers`.
+        """
+        self.trained, self.train, self.validation = trained, train, validation
+        self.settings, self.seed, self.folder, self.progress = settings, seed, folder, progress
+        freeze(trained.model, settings.freeze)
+        device = torch.device("cuda" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
+        self.precision = resolve_precision(settings.precision, device)
+        with _quiet():
+            self.fabric = Fabric(
+                accelerator=settings.accelerator,
+                devices=settings.devices,
+                strategy=settings.strategy,
+                precision="bf16-mixed" if self.precision == "bf16" else "32-true",
+                loggers=list((loggers or {}).values()) or None,
+            )
+            if settings.devices > 1:
+                self.fabric.launch()
+        self.optimizer = build_optimizer(trained.model, settings)
+        self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
+        self.average = Average(trained.model, settings.average) if settings.average else None
+        self.lengths = [train.length(index) for index in range(len(train))]
+        self.collate = collate_for(trained.preparations, trained.task, settings.padding, train.encoded)
+        self.steps_per_epoch = len(self.batches(0))
+        self.epochs: list[Epoch] = []
+        self.best: dict[str, Tensor] | None = None
+        self.kept = -1
+        self.start_epoch = self.start_batch = 0
+        self.loss_sum, self.elapsed = 0.0, 0.0
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        """This process' batches of an epoch; every process gets as many."""
+        batches = plan(
+            self.lengths, self.settings.batch_size, seed=_mix(self.seed, "order", epoch), buckets=self.settings.buckets
+        )
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        return batches[rank : len(batches) // world * world : world] if world > 1 else batches
+
+    def run(self) -> History:
+        """Trains; leaves the kept epoch's weights in the model, in evaluation mode, on the processor."""
+        for epoch in range(self.start_epoch, self.settings.epochs):
+            if self.should_stop():
+                break
+            self.run_epoch(epoch)
+        model = self.trained.model
+        if self.best is not None:
+            model.load_state_dict(self.best)
+        elif self.average is not None:
+            self.average.swap(model)
+        model.cpu().eval()
+        return History(self.epochs, self.kept if self.kept >= 0 else len(self.epochs) - 1, peak_rss_mb())
+
+    def should_stop(self) -> bool:
+        """Whether validation has not improved for `patience` epochs."""
+        patience = self.settings.patience
+        return patience is not None and self.kept >= 0 and len(self.epochs) - 1 - self.kept >= patience
+
+    def run_epoch(self, epoch: int) -> None:
+        """One pass over the training rows from `start_batch` on, then validation, then a resumable state."""
+        batches = self.batches(epoch)
+        self.trained.model.train()
+        began = saved = time.perf_counter()
+        before = self.elapsed
+        bar = self.bar(batches, epoch)
+        source = loader(self.train, batches[self.start_batch :], self.collate, self.settings.workers)
+        for number, batch in enumerate(source, self.start_batch):
+            self.loss_sum += self.step(batch, epoch * self.steps_per_epoch + number) * len(batch)
+            bar.update(len(batch))
+            self.elapsed = before + time.perf_counter() - began
+            if time.perf_counter() - saved > self.settings.save_every and number + 1 < len(batches):
+                self.save_state(epoch, number + 1)
+                saved = time.perf_counter()
+        bar.close()
+        rows = sum(map(len, batches))
+        result = Epoch(epoch, self.loss_sum / rows, self.elapsed, rows / self.elapsed)
+        self.start_batch, self.loss_sum, self.elapsed = 0, 0.0, 0.0
+        result.metrics = self.validate()
+        self.epochs.append(result)
+        self.keep(result)
+        self.log(result)
+        self.save_state(epoch + 1, 0)
+
+    def step(self, batch: Batch, step: int) -> float:
+        """One optimiser step; returns the loss. Everything random in it depends on the seed and the step alone."""
+        torch.manual_seed(_mix(self.seed, "step", step, self.fabric.global_rank))
+        factor = rate_factor(step, self.settings.epochs * self.steps_per_epoch, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        batch = batch.to(self.fabric.device, non_blocking=True)
+        loss = self.loss(batch)
+        self.fabric.backward(loss)
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.trained.model)
+        return float(loss.detach())
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The mean loss of a batch: of the fused decision, of the modalities' own heads, of the fusion itself."""
+        assert batch.target is not None
+        task = self.trained.task
+        output = self.module(batch.inputs, batch.words, batch.encoded)
+        loss = task.loss(output.logits.float(), batch.target).mean()
+        weight = self.trained.settings.auxiliary
+        for name, logits in output.auxiliary.items():
+            present = batch.inputs[name].present
+            own = task.loss(logits.float(), batch.target)
+            loss = loss + weight * (own * present).sum() / present.sum().clamp(min=1)
+        return loss if output.penalty is None else loss + output.penalty
+
+    def validate(self) -> dict[str, Any]:
+        """The task's figures on the validation rows, with averaged weights where there is an average."""
+        if self.validation is None:
+            return {}
+        if self.average is not None:
+            self.average.swap(self.trained.model)
+        scored = score_rows(
+            self.trained,
+            self.validation,
+            batch_size=max(32, self.settings.batch_size),
+            precision=self.precision,
+            device=self.fabric.device,
+            workers=self.settings.workers,
+        )
+        if self.average is not None:
+            self.average.swap(self.trained.model)
+        return self.trained.task.metrics(self.validation.targets, [item.scores for item in scored])
+
+    def keep(self, result: Epoch) -> None:
+        """Keeps the weights of this epoch if it is the best so far on validation (or the last, if that is wanted)."""
+        task = self.trained.task
+        if self.validation is None:
+            return
+        if self.settings.keep == "best" and self.kept >= 0:
+            now, then = (item.metrics[task.primary_metric] for item in (result, self.epochs[self.kept]))
+            if not (now > then if task.higher_is_better else now < then):
+                return
+        if self.average is not None:
+            self.average.swap(self.trained.model)
+        self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.trained.model.state_dict().items()}
+        if self.average is not None:
+            self.average.swap(self.trained.model)
+        self.kept = len(self.epochs) - 1
+
+    def log(self, result: Epoch) -> None:
+        """One line on standard error and the loggers' scalars."""
+        task = self.trained.task
+        scalars = {"loss": result.loss, **{k: v for k, v in result.metrics.items() if isinstance(v, float)}}
+        self.fabric.log_dict(scalars, step=(result.epoch + 1) * self.steps_per_epoch)
+        if self.progress and self.fabric.is_global_zero:
+            figure = result.metrics.get(task.primary_metric)
+            shown = "" if figure is None else f", validation {task.primary_metric} {figure:.4f}"
+            total = self.settings.epochs
+            print(f"epoch {result.epoch + 1}/{total}: train loss {result.loss:.4f}{shown}", file=sys.stderr, flush=True)
+
+    def bar(self, batches: list[list[int]], epoch: int) -> tqdm:
+        """The progress bar of an epoch; silent where standard error is no terminal."""
+        return tqdm(
+            total=sum(map(len, batches)),
+            initial=sum(map(len, batches[: self.start_batch])),
+            desc=f"epoch {epoch + 1}/{self.settings.epochs}",
+            unit=" utterances",
+            leave=False,
+            disable=not self.progress or not sys.stderr.isatty() or not self.fabric.is_global_zero,
+        )
+
+    def save_state(self, epoch: int, batch: int) -> None:
+        """Writes what continuing takes, in one step: a killed training never finds half a state."""
+        if self.folder is None or not self.fabric.is_global_zero:
+            return
+        state = {
+            "model": self.trained.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else {"steps": self.average.steps, "weights": self.average.weights},
+            "best": self.best,
+            "epochs": [asdict(item) for item in self.epochs],
+            "numbers": {
+                "kept": self.kept,
+                "epoch": epoch,
+                "batch": batch,
+                "loss_sum": self.loss_sum,
+                "elapsed": self.elapsed,
+            },
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.folder / STATE) as place:
+            torch.save(state, place)
+
+    def resume(self) -> bool:
+        """Continues from the last state in `folder`; False if there is none yet."""
+        assert self.folder is not None
+        path = self.folder / STATE
+        if not path.is_file():
+            return False
+        try:
+            state = torch.load(path, weights_only=True, map_location=self.fabric.device)
+            self.trained.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError, EOFError) as error:
+            raise InputError(f"{path}: does not fit this run: {' '.join(str(error).split())[:200]}") from None
+        if self.average is not None:
+            self.average.steps, self.average.weights = state["average"]["steps"], state["average"]["weights"]
+        self.best = state["best"]
+        self.epochs = [Epoch(**item) for item in state["epochs"]]
+        numbers = state["numbers"]
+        self.kept, self.start_epoch, self.start_batch = numbers["kept"], numbers["epoch"], numbers["batch"]
+        self.loss_sum, self.elapsed = numbers["loss_sum"], numbers["elapsed"]
+        return True
+
+
+def peak_rss_mb() -> float:
+    """The most memory this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _mix(*parts: object) -> int:
+    """A seed that depends on all parts, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little") >> 1
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning greets on standard error; our own lines are enough."""
+    logger = logging.getLogger("lightning.fabric")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
