@@ -15,9 +15,6 @@ from multimodal_emotion.errors import InputError
 
 BLOCK = 32
 BLOCK_BYTES = 2 + BLOCK // 2
-PREFIX = "query:"
-"""What the model was trained to find before a text that is compared or classified."""
-
 WIDE_TILDE, PLACEHOLDER = "～", "\ue000"
 
 EMBEDDINGS = {
@@ -55,7 +52,7 @@ class Contents:
 
 
 def multilingual_e5_small(source: Path, folder: Path) -> None:
-    """Writes the text encoder and its tokeniser, which itself puts "query:" before each text.
+    """Writes the text encoder and its tokeniser. The model was trained with "query: " before each text.
 
     Args:
         source: the .bin file.
@@ -120,7 +117,7 @@ def expand(blocks: np.ndarray) -> np.ndarray:
 
 
 def tokenizer(pieces: Sequence[tuple[str, float]], positions: int) -> Any:
-    """XLM-R's tokeniser from its vocabulary; "query:" is part of the frame, so that words that come split get it once.
+    """XLM-R's tokeniser from its vocabulary.
 
     Args:
         pieces: each with its log probability, in the order of ids.
@@ -143,15 +140,10 @@ def tokenizer(pieces: Sequence[tuple[str, float]], positions: int) -> Any:
     found.normalizer = normalizers.Sequence(rules)
     found.pre_tokenizer = pre_tokenizers.Metaspace()
     found.decoder = decoders.Metaspace()
-    prefix = found.encode(PREFIX)
     found.post_processor = processors.TemplateProcessing(
-        single=["<s>", "<prefix>", "$A", "</s>"],
-        pair=["<s>", "<prefix>", "$A", "</s>", "</s>", "$B", "</s>"],
-        special_tokens=[
-            ("<s>", ids["<s>"]),
-            ("</s>", ids["</s>"]),
-            {"id": "<prefix>", "ids": prefix.ids, "tokens": prefix.tokens},
-        ],
+        single=["<s>", "$A", "</s>"],
+        pair=["<s>", "$A", "</s>", "</s>", "$B", "</s>"],
+        special_tokens=[("<s>", ids["<s>"]), ("</s>", ids["</s>"])],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=found,
