@@ -24,6 +24,7 @@ class Corpus(ABC):
         modalities: which of "audio", "image", "text" it has.
         labels: the labels of the chosen level, in the order of the release (dimensions for a regression).
         ranges: for a regression, the range of each dimension.
+        primary_metric: the metric that results on it are published in, such as "weighted_f1"; None is the task's own.
     """
 
     name: ClassVar[str]
@@ -35,9 +36,10 @@ class Corpus(ABC):
     licence: ClassVar[str]
     task: str
     levels: ClassVar[tuple[str, ...]] = ()
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
+    modalities: tuple[str, ...] = ("text",)
     labels: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]] = {}
+    primary_metric: str | None = None
 
     def __init__(self, root: str | Path, level: str | None = None) -> None:
         """
@@ -68,6 +70,10 @@ class Corpus(ABC):
 
     def missing(self) -> list[str]:
         """What the release has and the folder has not: one line each."""
+        return []
+
+    def notes(self) -> list[str]:
+        """Where `read` departs from the release, such as a row that cannot be used: one line each."""
         return []
 
     def utterances(self, split: str) -> Sequence[Utterance]:
