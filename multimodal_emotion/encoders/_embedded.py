@@ -108,12 +108,12 @@ def embedded(name: str) -> Path:
     return target
 
 
-def resolve(checkpoint: str, default_embedded: str) -> str:
+def resolve(checkpoint: str, default_embedded: str | None) -> str:
     """Where a checkpoint's name leads: to a folder, or to a name of the model hub that can be had.
 
     Args:
         checkpoint: "embedded", "embedded:NAME", a local folder, or a name of the hub.
-        default_embedded: what "embedded" stands for.
+        default_embedded: what "embedded" stands for; None where there are no such weights.
 
     Returns:
         What `from_pretrained` takes.
@@ -123,6 +123,8 @@ def resolve(checkpoint: str, default_embedded: str) -> str:
             the hub does not have it or cannot be reached.
     """
     if checkpoint == "embedded":
+        if default_embedded is None:
+            raise InputError("no embedded weights for this encoder; whisper, dinov2, vit and bert have some")
         return str(embedded(default_embedded))
     if checkpoint.startswith("embedded:"):
         return str(embedded(checkpoint.removeprefix("embedded:")))
