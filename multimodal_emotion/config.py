@@ -91,7 +91,8 @@ class TrainingConfig:
         warmup: share of all steps in which the rates rise from 0.
         schedule: "constant", "linear" or "cosine", after warm-up, to 0.
         clip: largest gradient norm; 0 does not clip.
-        freeze: "none", "all" (only pooling, fusion and head learn), or how many bottom blocks of each encoder.
+        freeze: "none", "all" (only pooling, fusion and head learn), or how many bottom blocks of each encoder; or one of
+            these for each modality: {audio: all, text: 2}.
         patience: epochs without improvement on validation before stopping; None never stops early.
         keep: "best" or "last": which epoch's weights are kept.
         average: decay of an exponential moving average of the weights, which is what is evaluated and kept; 0 is none.
@@ -121,7 +122,7 @@ class TrainingConfig:
     warmup: float = 0.06
     schedule: str = "linear"
     clip: float = 1.0
-    freeze: str | int = "none"
+    freeze: str | int | dict = "none"
     patience: int | None = None
     keep: str = "best"
     average: float = 0.0
@@ -242,8 +243,9 @@ def check(config: Config, where: str) -> None:
         if value is not None and value < 1:
             raise InputError(f"{key} is {value} in {where}; it must be at least 1")
     freeze = config.training.freeze
-    if isinstance(freeze, str) and freeze not in ("none", "all"):
-        raise InputError(f'training.freeze is {freeze!r} in {where}; it must be "none", "all" or a number of blocks')
+    for wish in freeze.values() if isinstance(freeze, dict) else [freeze]:
+        if wish not in ("none", "all") and not isinstance(wish, int):
+            raise InputError(f'training.freeze is {wish!r} in {where}; it must be "none", "all" or a number of blocks')
     for modality, settings in config.model.encoders.items():
         _check_component("encoders", settings, f"model.encoders.{modality} of {where}")
     if config.model.fusion is not None:

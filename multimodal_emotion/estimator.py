@@ -15,7 +15,7 @@ from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.inference import score
-from multimodal_emotion.runs import fit_utterances
+from multimodal_emotion.runs import assemble, fit
 
 SUFFIXES = {
     ".wav": "audio", ".flac": "audio", ".mp3": "audio", ".ogg": "audio", ".opus": "audio", ".m4a": "audio",
@@ -64,7 +64,8 @@ class _Estimator(BaseEstimator):
         config.training.keep = "last"
         config = configuration.with_settings(config, list(self.settings))
         task = registry.build("tasks", self._task, labels=list(labels), **options)
-        self.trained_, self.history_ = fit_utterances(config, task, utterances, None, progress=self.progress)
+        self.trained_ = assemble(config, task, utterances)
+        self.history_, _ = fit(self.trained_, config, utterances, None, progress=self.progress)
         self.n_features_in_ = 1
 
     def _scores(self, X: Iterable[Any]) -> np.ndarray:

@@ -61,6 +61,11 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         beside.write_bytes(data)
 
 
+def cache_folder() -> Path:
+    """The user's cache: the environment variable MULTIMODAL_EMOTION_CACHE, by default ~/.cache/multimodal_emotion."""
+    return Path(os.environ.get("MULTIMODAL_EMOTION_CACHE") or Path.home() / ".cache" / "multimodal_emotion").expanduser()
+
+
 def _beside(path: Path) -> Path:
     """A name in the same folder, hence on the same file system, that nothing has yet."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

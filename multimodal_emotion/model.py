@@ -1,7 +1,7 @@
 """The model: encoders -> fusion -> head. Text only, sound only and trimodal are the same path with fewer keys."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -12,8 +12,7 @@ from multimodal_emotion.encoders._base import Encoder
 from multimodal_emotion.fusion._base import Fusion, summary
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What the model gives for a batch.
 
     Attributes:

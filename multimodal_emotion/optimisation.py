@@ -1,23 +1,39 @@
 """Which parameters learn how fast: parameter groups, schedule, moving average."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
 
 from multimodal_emotion.config import TrainingConfig
 from multimodal_emotion.encoders._base import Encoder
+from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.model import EmotionModel
 
 
-def freeze(model: EmotionModel, what: str | int) -> None:
-    """Freezes the encoders' pretrained parts: "none", "all", or their bottom blocks (the embeddings count as one)."""
-    if what == "none":
-        return
-    for encoder in model.encoders.values():
+def freeze(model: EmotionModel, what: str | int | Mapping[str, str | int]) -> None:
+    """Freezes the encoders' pretrained parts.
+
+    Args:
+        model: whose encoders.
+        what: "none", "all", or how many bottom blocks (the embeddings count as one); or one of these by modality name.
+
+    Raises:
+        InputError: a modality that the model does not have; more blocks than an encoder has.
+    """
+    wishes = dict(what) if isinstance(what, Mapping) else dict.fromkeys(model.encoders, what)
+    for name, wish in wishes.items():
+        if name not in model.encoders:
+            raise unknown("modality", name, model.encoders, "training.freeze")
+        encoder = model.encoders[name]
         assert isinstance(encoder, Encoder)
-        encoder.freeze(None if what == "all" else int(what))
+        if wish == "none":
+            continue
+        try:
+            encoder.freeze(None if wish == "all" else int(wish))
+        except ValueError as error:
+            raise InputError(f"training.freeze: {name}: {error}") from None
 
 
 def build_optimizer(model: EmotionModel, settings: TrainingConfig) -> torch.optim.Optimizer:

@@ -21,9 +21,9 @@ from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import atomic_path
-from multimodal_emotion.inference import resolve_precision, score_rows
+from multimodal_emotion.inference import autocast, resolve_precision, score_rows
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
-from multimodal_emotion.optimisation import Average, build_optimizer, freeze, rate_factor
+from multimodal_emotion.optimisation import Average, build_optimizer, rate_factor
 
 STATE = "state.pt"
 
@@ -77,7 +77,8 @@ class Fit:
     ) -> None:
         """
         Args:
-            trained: is trained in place; its task has seen the training utterances already (`Task.prepare`).
+            trained: is trained in place; its task has seen the training utterances (`Task.prepare`), and what is to be
+                frozen is frozen.
             train, validation: rows with targets. Without validation rows the last epoch is kept.
             settings: how.
             seed: of order and dropout; step n of a seed draws the same numbers whether or not it was interrupted before.
@@ -87,7 +88,6 @@ class Fit:
         """
         self.trained, self.train, self.validation = trained, train, validation
         self.settings, self.seed, self.folder, self.progress = settings, seed, folder, progress
-        freeze(trained.model, settings.freeze)
         device = torch.device("cuda" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
         self.precision = resolve_precision(settings.precision, device)
         with _quiet():
@@ -95,7 +95,6 @@ class Fit:
                 accelerator=settings.accelerator,
                 devices=settings.devices,
                 strategy=settings.strategy,
-                precision="bf16-mixed" if self.precision == "bf16" else "32-true",
                 loggers=list((loggers or {}).values()) or None,
             )
             if settings.devices > 1:
@@ -185,7 +184,9 @@ class Fit:
         """The mean loss of a batch: of the fused decision, of the modalities' own heads, of the fusion itself."""
         assert batch.target is not None
         task = self.trained.task
-        output = self.module(batch.inputs, batch.words, batch.encoded)
+        # Our own autocast, not Fabric's: its precision plugins rebuild every input and refuse frozen dataclasses.
+        with autocast(self.precision, self.fabric.device):
+            output = self.module(batch.inputs, batch.words, batch.encoded)
         loss = task.loss(output.logits.float(), batch.target).mean()
         weight = self.trained.settings.auxiliary
         for name, logits in output.auxiliary.items():

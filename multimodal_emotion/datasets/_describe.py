@@ -62,7 +62,7 @@ def label_counts(utterances: Sequence[Utterance], labels: Sequence[str], task: s
     return {label: counts[label] for label in labels}
 
 
-def _shares(label: Label) -> Mapping[str, float]:
+def _shares(label: Label) -> Mapping[str, float | int]:
     if isinstance(label, str):
         return {label: 1}
     if isinstance(label, tuple):

@@ -11,7 +11,7 @@ from multimodal_emotion.errors import InputError
 SEPARATOR = "|"
 
 
-def infer_task(rows: Iterable[Mapping[str, Any]], tagged: bool) -> str:
+def infer_task(rows: Sequence[Mapping[str, Any]], tagged: bool) -> str:
     """The task that label cells make.
 
     - words stand beside tags: sequence_labelling
@@ -42,8 +42,7 @@ def parse_label(row: Row, cells: Mapping[str, Any], task: str) -> Label | None:
     """The label of a row; None if its cells are empty (for a multilabel task: no label applies).
 
     Several columns, or a mapping, hold a number for each name. What the numbers are is the task's choice: values of a
-    regression; for multilabel, labels that apply where the number is over 0.5; for binary and multiclass, votes of
-    raters.
+    regression; for multilabel, a label applies where its number is over 0.5; for binary and multiclass, raters' votes.
 
     Args:
         row: for the place in messages.

@@ -23,19 +23,18 @@ def leakage(splits: Splits, modalities: Collection[str] | None = None) -> dict[s
         modalities: see `duplicates_of_training`.
 
     Returns:
-        JSON types: `between`, for each pair of splits such as "train/test": `texts` and `media` (`count` and `ids` of
-            the
-        second split's utterances that stand in the first), `speakers` and `dialogues` (those in both); and
-        `duplicates`, for each split but train: `count` and `ids` of its utterances that are duplicates of training
-        utterances.
+        JSON types. `between`, for each pair of splits such as "train/test": `texts` and `media` (`count` and `ids` of
+        the second split's utterances that stand in the first), `speakers` in both, and `dialogues` of the second that
+        stand in the first by name or word for word. `duplicates`, for each split but train: `count` and `ids` of its
+        utterances that are duplicates of training utterances.
     """
     media = _media_of([utterance for utterances in splits.values() for utterance in utterances], _MEDIA)
     between = {
         f"{first}/{second}": {
             "texts": _repeated(splits[first], splits[second], _text),
             "media": _repeated(splits[first], splits[second], lambda utterance: media.get(utterance.id)),
-            "speakers": _shared(splits[first], splits[second], "speaker"),
-            "dialogues": _shared(splits[first], splits[second], "dialogue"),
+            "speakers": sorted(_values(splits[first], "speaker") & _values(splits[second], "speaker")),
+            "dialogues": _shared_dialogues(splits[first], splits[second]),
         }
         for first, second in combinations(splits, 2)
     }
@@ -51,8 +50,7 @@ def duplicates_of_training(splits: Splits, split: str, modalities: Collection[st
     """The ids of a split's utterances that a model has already seen in training.
 
     An utterance with media is a duplicate if its media are identical to those of a training utterance: actors say the
-        same
-    sentence many times. One without media is a duplicate if its text is.
+    same sentence many times. One without media is a duplicate if its text is.
 
     Args:
         splits: the utterances of each split, "train" among them.
@@ -75,11 +73,24 @@ def _repeated(first: Iterable[Utterance], second: Iterable[Utterance], key: Any)
     return {"count": len(ids), "ids": ids}
 
 
-def _shared(first: Iterable[Utterance], second: Iterable[Utterance], attribute: str) -> list[str]:
-    both = {getattr(utterance, attribute) for utterance in first} & {
-        getattr(utterance, attribute) for utterance in second
-    }
-    return sorted(both - {None})
+def _values(utterances: Iterable[Utterance], attribute: str) -> set[str]:
+    return {value for utterance in utterances if (value := getattr(utterance, attribute)) is not None}
+
+
+def _shared_dialogues(first: Iterable[Utterance], second: Iterable[Utterance]) -> list[str]:
+    """The dialogues of the second that stand in the first, by name or word for word."""
+    names, texts = _values(first, "dialogue"), set(_dialogue_texts(first).values())
+    return sorted(
+        name for name, said in _dialogue_texts(second).items() if name in names or (len(said) > 1 and said in texts)
+    )
+
+
+def _dialogue_texts(utterances: Iterable[Utterance]) -> dict[str, tuple[str, ...]]:
+    said: dict[str, list[str]] = defaultdict(list)
+    for utterance in utterances:
+        if utterance.dialogue is not None:
+            said[utterance.dialogue].append(_text(utterance))
+    return {name: tuple(texts) for name, texts in said.items()}
 
 
 def _text(utterance: Utterance) -> str:

@@ -21,8 +21,7 @@ def assign(groups: Sequence[str], seed: int) -> list[str]:
     """The split of each row: about 10 % validation, about 10 % test, the rest train; rows of one group stay together.
 
     The order of the rows does not matter, and neither do machine or version: groups are drawn in the order of a hash of
-        the
-    seed and their name.
+    the seed and their name.
 
     Args:
         groups: the group of each row: its speaker, its dialogue, or its own id; at least 3 different ones.

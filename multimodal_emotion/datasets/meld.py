@@ -43,8 +43,7 @@ CLIP_FOLDERS = {
 
 
 class Meld(OneFilePerSplit):
-    """One table for each split; clips `dia{D}_utt{U}.mp4` anywhere below the folder of their split, where they are
-    there.
+    """One table for each split; clips `dia{D}_utt{U}.mp4`, where they are there, anywhere below their split's folder.
 
     The times of the table are those in the episode, not in the clip: they are kept in `extra`.
     """

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,6 +64,7 @@ class Encoder(nn.Module, ABC):
         padding_invariant: whether a padded row gives the same output as the row alone. Where it does not, `forward` runs
             rows of equal length together, so that a caller never sees a difference.
         frozen: whether `extract` is without gradient (set by `freeze`).
+        wants_fit: whether `fit` must see the features of the training split before training.
     """
 
     medium: ClassVar[str]
@@ -71,6 +72,7 @@ class Encoder(nn.Module, ABC):
     prepare: Preparation
     padding_invariant: bool = True
     frozen: bool = False
+    wants_fit: bool = False
 
     @abstractmethod
     def extract(self, inputs: MaskedSequence) -> MaskedSequence:
@@ -126,6 +128,9 @@ class Encoder(nn.Module, ABC):
             )
         index = present.nonzero(as_tuple=True)[0]
         return _scatter([(index, function(inputs.rows(index)))], len(present))
+
+    def fit(self, features: Iterable[MaskedSequence]) -> None:  # noqa: B027  (most encoders learn by gradient only)
+        """Learns from the features of the training split, one utterance or batch after the other (standardisation)."""
 
     def freeze(self, bottom: int | None = None) -> None:
         """Freezes the pretrained part: all of it, or the bottom blocks only (the embeddings count as one).

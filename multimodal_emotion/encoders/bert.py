@@ -8,13 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
 from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.encoders._base import Encoder, Preparation
-from multimodal_emotion.encoders._embedded import load_pretrained, resolve
-from multimodal_emotion.encoders._pooling import LayerMix, pooling
-from multimodal_emotion.errors import InputError
+from multimodal_emotion.encoders._embedded import resolve
+from multimodal_emotion.encoders._pooling import LayerMix
+from multimodal_emotion.encoders._pooling import pooling as build_pooling
+from multimodal_emotion.encoders._pretrained import load_backbone, load_config, load_part
+from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.media import Text, text_of
 
 DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout")
@@ -120,19 +122,15 @@ class Bert(Encoder):
         """
         super().__init__()
         place = resolve(checkpoint, "minilm")
-        config = load_pretrained(AutoConfig.from_pretrained, place)
+        config = load_config(place)
         if dropout is not None:
             for name in DROPOUTS:
                 if hasattr(config, name):
                     setattr(config, name, dropout)
-        tokenizer = load_pretrained(AutoTokenizer.from_pretrained, place)
+        tokenizer = load_part(AutoTokenizer.from_pretrained, place)
         if not getattr(tokenizer, "is_fast", False):
             raise InputError(f"{checkpoint}: no fast tokeniser; convert it to a tokenizer.json first")
-        backbone = (
-            load_pretrained(AutoModel.from_pretrained, place, config=config, use_safetensors=True, dtype=torch.float32)
-            if weights
-            else AutoModel.from_config(config, dtype=torch.float32)
-        )
+        backbone = load_backbone(place, config, weights)
         positions = _positions(config)
         if max_length > positions:
             raise InputError(f"{checkpoint}: max_length {max_length} is over the {positions} positions it has")
@@ -142,11 +140,12 @@ class Bert(Encoder):
         if pooling == "pooler" and not isinstance(own_pooler, nn.Module):
             raise InputError(f"{checkpoint} ({config.model_type}) has no pooler; take pooling first, mean or attention")
         self.backbone = backbone
-        self.layers = layers
-        self.mix = _mix(layers, config)
+        if layers not in ("last", "mix"):
+            raise unknown("value of layers", layers, ("last", "mix"), "encoders/bert")
+        self.mix = LayerMix(config.num_hidden_layers + 1) if layers == "mix" else None
         self.pooler = own_pooler if pooling == "pooler" else None
-        self.pooling = _pooling(pooling, config.hidden_size)
-        self.dim = config.hidden_size if self.pooler is not None else self.pooling.out_dim
+        self.pooling = build_pooling("none" if pooling == "pooler" else pooling, config.hidden_size)
+        self.dim = self.pooling.out_dim
         self.prepare = Tokens(tokenizer, max_length, prefix)
         self._segments = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in tokenizer.model_input_names
         self._separator = tokenizer.sep_token_id
@@ -164,7 +163,8 @@ class Bert(Encoder):
     def pool(self, features: MaskedSequence) -> MaskedSequence:
         """(batch, time, width) -> (batch, 1, dim), or (batch, time, dim) with pooling="none"."""
         if self.mix is not None:
-            features = self.mix(features)
+            states = features.values.chunk(len(self.mix.weights), dim=-1)
+            features = MaskedSequence(self.mix(states), features.mask)
         if self.pooler is not None:
             return MaskedSequence(self.pooler(features.values).unsqueeze(1), features.mask[:, :1])
         return self.pooling(features)
@@ -185,3 +185,10 @@ def segments(inputs: MaskedSequence, separator: int) -> torch.Tensor:
     """(batch, time): 0 up to the first separator, 1 after it, 0 in the padding, as BERT's tokeniser gives them."""
     ends = (inputs.values == separator).long()
     return ((ends.cumsum(dim=1) - ends) > 0).long() * inputs.mask.long()
+
+
+def _positions(config: PretrainedConfig) -> int:
+    """How many tokens the checkpoint has positions for; RoBERTa's kind starts counting after its padding token."""
+    positions = int(getattr(config, "max_position_embeddings", 512))
+    counts_padding = "roberta" in config.model_type or config.model_type in ("camembert", "mpnet")
+    return positions - 2 if counts_padding else positions

@@ -122,12 +122,13 @@ def end_of_track(path: Path, kind: str, measured: bool = False) -> float:
                 return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero
             if container.duration and container.duration > 0:
                 return container.duration / av.time_base
-        ends = [
-            float((packet.pts + (packet.duration or 0)) * packet.time_base) - zero
-            for packet in container.demux(stream)
-            if packet.pts is not None
-        ]
-    return max(ends, default=0.0)
+        end = following = 0.0
+        for packet in container.demux(stream):
+            if packet.size and packet.time_base:
+                second = following if packet.pts is None else float(packet.pts * packet.time_base) - zero
+                following = second + float((packet.duration or 0) * packet.time_base)
+                end = max(end, following)
+    return end
 
 
 def frames_from(path: Path, kind: str, start: float, patience: Patience) -> Iterator[Timed]:
@@ -199,12 +200,18 @@ def _decoded(container: InputContainer, stream: Track, path: Path, patience: Pat
 
 
 def _timed(frames: Iterator[Any], stream: Track, zero: float, following: float) -> Iterator[Timed]:
-    """Frames with their seconds; one without a time stamp follows the one before it, or is at `following`."""
+    """Frames with their seconds, which ascend.
+
+    Decoders give frames in the order in which they are shown. One without a time stamp, or with one that is not later than
+    that of the frame before it (AVI with B-frames, joined recordings), follows the frame before it.
+    """
     pixel_ratio = stream.sample_aspect_ratio if isinstance(stream, av.VideoStream) else None
+    latest = -math.inf
     for frame in frames:
         second = following if frame.time is None else frame.time - zero
+        second = following if second <= latest else second
         yield Timed(second, frame, pixel_ratio)
-        following = second + duration_of(frame)
+        latest, following = second, second + duration_of(frame)
 
 
 def duration_of(frame: Any) -> float:

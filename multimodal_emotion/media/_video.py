@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import count as counting
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -228,10 +229,10 @@ def turn(frame: VideoFrame) -> tuple[bool, bool, bool]:
 
     Source: ISO/IEC 14496-12, ISO base media file format, track header box.
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return False, False, False
-    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].astype(np.int64)
+    a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].astype(np.int64)
     if abs(b) + abs(c) > abs(a) + abs(d):
         return True, bool(c < 0), bool(b < 0)
     return False, bool(a < 0), bool(d < 0)

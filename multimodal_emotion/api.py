@@ -1,0 +1,113 @@
+"""The Python face of `train`: a corpus and a few words instead of a whole configuration."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from multimodal_emotion import config as configuration
+from multimodal_emotion import presets, registry, runs
+from multimodal_emotion.config import Config
+from multimodal_emotion.runs import Run
+
+
+def train(
+    corpus: str | Config,
+    root: str | Path | None = None,
+    *,
+    output: str | Path,
+    preset: str | None = None,
+    encoders: Sequence[str] = (),
+    fusion: str | None = None,
+    modalities: Sequence[str] | None = None,
+    task: str | None = None,
+    level: str | None = None,
+    context: int | None = None,
+    epochs: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    progress: bool = True,
+) -> Run:
+    """Fine-tunes on a corpus and writes a run folder; the test split is never read.
+
+    Args:
+        corpus: the name of a corpus, or a whole configuration.
+        root: its folder.
+        output: a new folder for the run.
+        preset: named encoders: "embedded" (packaged, offline), "multilingual", "base", "large". Without a preset and
+            without encoders: "base".
+        encoders: "text=bert:CHECKPOINT" each.
+        fusion: a fusion; default "single" for one modality, else "concat".
+        modalities: use these only.
+        task: in place of the corpus' own.
+        level: which of the corpus' label sets.
+        context: utterances of the dialogue read before each one.
+        epochs, limit, seed: see `Config`.
+        options: further settings of the corpus.
+        settings: further "a.b=value" settings.
+        progress: whether to show progress on standard error.
+
+    Raises:
+        InputError: anything wrong with corpus, labels, checkpoint, settings or folder; nothing is written then.
+    """
+    base = corpus if isinstance(corpus, Config) else Config()
+    name = base.corpus.name if isinstance(corpus, Config) else corpus
+    config = assemble(
+        base,
+        corpus=name,
+        root=None if root is None else str(root),
+        preset=preset,
+        encoders=encoders,
+        fusion=fusion,
+        modalities=modalities,
+        task=task,
+        level=level,
+        context=context,
+        epochs=epochs,
+        limit=limit,
+        seed=seed,
+        options=options or {},
+        settings=settings,
+    )
+    return runs.train(config, output, progress=progress)
+
+
+def assemble(
+    config: Config,
+    *,
+    corpus: str | None = None,
+    root: str | None = None,
+    preset: str | None = None,
+    encoders: Sequence[str] = (),
+    fusion: str | None = None,
+    modalities: Sequence[str] | None = None,
+    task: str | None = None,
+    level: str | None = None,
+    context: int | None = None,
+    epochs: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+) -> Config:
+    """A configuration with what is given here in place of what it says; `settings` come last. See `train`."""
+    place = config.corpus
+    place.name, place.root, place.level = corpus or place.name, root or place.root, level or place.level
+    place.options = {**place.options, **(options or {})}
+    place.modalities = list(modalities) if modalities else place.modalities
+    place.context = place.context if context is None else context
+    place.limit = limit or place.limit
+    config.seed = config.seed if seed is None else seed
+    config.task.name = task or config.task.name
+    named = presets.parse_encoders(encoders)
+    config.model.encoders = named or config.model.encoders
+    if preset or not config.model.encoders:
+        cls = registry.find("datasets", place.name)
+        wanted = place.modalities or cls.modalities  # type: ignore[attr-defined]
+        config = presets.apply(config, preset or "base", [name for name in wanted if name not in named])
+    if fusion:
+        config.model.fusion = {"type": fusion}
+    if epochs is not None:
+        config.training.epochs = epochs
+    return configuration.with_settings(config, settings)

@@ -1,0 +1,297 @@
+"""The command line: one verb for each thing people do. Nothing heavy is imported before a verb needs it."""
+
+import argparse
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from multimodal_emotion import __version__
+from multimodal_emotion.errors import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code is 0, 2 for bad input (one or two lines on standard error), 130 when interrupted."""
+    arguments = _parser().parse_args(argv)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if arguments.offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except InputError as error:
+        return _complain(error, arguments.debug)
+    except BrokenPipeError:
+        # The reader of our output has gone (`... | head`): not an error. Python must not flush into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EDQUOT):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(InputError(f"{place}{error.strerror or error}"), arguments.debug)
+    except KeyboardInterrupt:
+        print("interrupted; `train --resume RUN` continues a training", file=sys.stderr)
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _complain(error: Exception, debug: bool) -> int:
+    if debug:
+        raise error
+    print(f"multimodal-emotion: {error}", file=sys.stderr)
+    return 2
+
+
+# ---------------------------------------------------------------------------------------------------------------- verbs
+
+
+def train(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import runs
+
+    if arguments.resume:
+        run = runs.resume(arguments.resume, progress=not arguments.quiet)
+    else:
+        if not arguments.output:
+            raise InputError("train needs --output RUN (a new folder), or --resume RUN")
+        run = runs.train(_config(arguments), arguments.output, progress=not arguments.quiet)
+    _show_report(run.report, arguments.json)
+    print(f"run: {run.folder}", file=sys.stderr)
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import runs
+
+    report = runs.evaluate(
+        arguments.model,
+        arguments.corpus,
+        arguments.root,
+        split=arguments.split,
+        level=arguments.level,
+        options=_corpus_options(arguments),
+        limit=arguments.limit,
+        output=arguments.output,
+        precision=arguments.precision,
+        workers=arguments.workers,
+        progress=not arguments.quiet,
+    )
+    _show_report(report, arguments.json)
+
+
+def baseline(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion.baseline import baseline as run_baseline
+
+    run = run_baseline(
+        arguments.corpus,
+        arguments.root,
+        checkpoint=arguments.checkpoint,
+        level=arguments.level,
+        options=_corpus_options(arguments),
+        epochs=arguments.epochs,
+        limit=arguments.limit,
+        seed=arguments.seed,
+        output=arguments.output,
+        progress=not arguments.quiet,
+    )
+    if arguments.json:
+        print(json.dumps(run.report))
+
+
+def corpora(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import corpora as listing
+
+    if arguments.name is None:
+        listing.show_catalogue(as_json=arguments.json)
+    elif arguments.root is None:
+        listing.show_card(arguments.name, as_json=arguments.json)
+    else:
+        listing.show_corpus(
+            arguments.name, arguments.root, arguments.level, _corpus_options(arguments), as_json=arguments.json
+        )
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import prediction
+
+    prediction.predict_command(arguments)
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion.demo import demo as run_demo
+
+    run_demo(arguments.output, seed=arguments.seed, progress=not arguments.quiet)
+
+
+# -------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _config(arguments: argparse.Namespace) -> Any:
+    """The configuration of a `train` command: the file, then the flags, then --set, the later the stronger."""
+    from multimodal_emotion import api
+    from multimodal_emotion import config as configuration
+
+    if arguments.config is None and arguments.corpus is None:
+        raise InputError("train needs a CONFIG.yaml or --corpus NAME")
+    return api.assemble(
+        configuration.read(arguments.config) if arguments.config else configuration.Config(),
+        corpus=arguments.corpus,
+        root=arguments.root,
+        preset=arguments.preset,
+        encoders=arguments.encoders,
+        fusion=arguments.fusion,
+        modalities=arguments.modalities.split(",") if arguments.modalities else None,
+        task=arguments.task,
+        level=arguments.level,
+        context=arguments.context,
+        epochs=arguments.epochs,
+        limit=arguments.limit,
+        seed=arguments.seed,
+        options=_corpus_options(arguments),
+        settings=arguments.set,
+    )
+
+
+def _corpus_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of a corpus from --columns, --split-by and --option."""
+    import yaml
+
+    options: dict[str, Any] = {}
+    if arguments.columns:
+        options["columns"] = dict(_pair(text, "--columns", "text=Tweet label=Affect") for text in arguments.columns)
+    if arguments.split_by:
+        options["split_by"] = arguments.split_by
+    for text in arguments.option:
+        name, value = _pair(text, "--option", "votes=true")
+        options[name] = yaml.safe_load(value)
+    return options
+
+
+def _pair(text: str, flag: str, example: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"{flag} {text}: write NAME=VALUE, such as {flag} {example}")
+    return name, value
+
+
+def _show_report(report: dict[str, Any], as_json: bool) -> None:
+    from multimodal_emotion.evaluation import render
+
+    print(json.dumps(report) if as_json else render(report))
+
+
+# --------------------------------------------------------------------------------------------------------------- parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="multimodal-emotion",
+        description="Fine-tune pretrained text, audio and image encoders to understand emotion; use and evaluate them.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    verb = _verb(verbs, "train", train, "fine-tune on a corpus; never reads its test split", _TRAIN_EXAMPLE)
+    verb.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="a configuration, such as a run's config.yaml")
+    _corpus_flags(verb, required=False)
+    verb.add_argument("--preset", help="named encoders: embedded (packaged, offline), multilingual, base, large")
+    verb.add_argument("--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR")
+    verb.add_argument("--fusion", help="a fusion, such as concat or attention")
+    verb.add_argument("--modalities", help="use these only, such as audio,text")
+    verb.add_argument("--task", help="in place of the corpus' own")
+    verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
+    verb.add_argument("--epochs", type=int)
+    verb.add_argument("--seed", type=int)
+    verb.add_argument("--limit", type=int, help="use only so many training utterances")
+    verb.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration")
+    verb.add_argument("--output", metavar="RUN", help="a new folder")
+    verb.add_argument("--resume", metavar="RUN", help="continue a training that was stopped")
+
+    verb = _verb(verbs, "evaluate", evaluate, "score a trained model on a split of a corpus", _EVALUATE_EXAMPLE)
+    verb.add_argument("model", metavar="RUN", help="a run or a model folder")
+    _corpus_flags(verb, required=True)
+    verb.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    verb.add_argument("--limit", type=int, help="score only so many utterances")
+    verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
+    verb.add_argument("--workers", type=int, default=0, help="processes that decode")
+    verb.add_argument("--output", metavar="DIR", help="where report.json, predictions and pictures go")
+
+    verb = _verb(verbs, "predict", predict, "emotion of sentences, recordings, pictures and videos", _PREDICT_EXAMPLE)
+    verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a sentence, a .txt, .csv, media file, folder, or - ")
+    verb.add_argument("--model", metavar="RUN", help="a run or a model folder")
+    verb.add_argument("--output", metavar="FILE", action="append", default=[], help=".csv, .jsonl, .srt or .png")
+    verb.add_argument("--column", default="text", help="the column of a .csv that holds the text")
+    verb.add_argument("--audio", metavar="FILE", help="sound of one utterance, together with --text, --image")
+    verb.add_argument("--image", metavar="FILE")
+    verb.add_argument("--text", metavar="SENTENCE|FILE.srt", help="its words, or a transcript with times")
+    verb.add_argument("--transcribe", nargs="?", const="embedded", metavar="RECOGNISER", help="make the text from the sound")
+    verb.add_argument("--window", type=float, help="seconds of a window (default: windows follow speech)")
+    verb.add_argument("--hop", type=float, help="seconds between windows")
+    verb.add_argument("--batch-size", type=int, default=32)
+    verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
+
+    verb = _verb(verbs, "baseline", baseline, "the documented BERT classifier, exactly", _BASELINE_EXAMPLE)
+    _corpus_flags(verb, required=True)
+    verb.add_argument("--checkpoint", default="bert-base-cased", help="a hub name, a directory, or 'embedded'")
+    verb.add_argument("--epochs", type=int, default=5)
+    verb.add_argument("--limit", type=int)
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--output", metavar="RUN", required=True)
+
+    verb = _verb(verbs, "corpora", corpora, "the corpora it knows; what a folder has of one", _CORPORA_EXAMPLE)
+    verb.add_argument("name", nargs="?")
+    verb.add_argument("--root", metavar="DIR")
+    verb.add_argument("--level")
+    _option_flags(verb)
+
+    verb = _verb(verbs, "demo", demo, "the whole job on the starter corpus, offline", "multimodal-emotion demo --output runs/demo")
+    verb.add_argument("--output", metavar="RUN", default="runs/demo")
+    verb.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], None], about: str, example: str) -> Any:
+    verb = verbs.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.set_defaults(run=run)
+    verb.add_argument("--json", action="store_true", help="machine-readable output on standard output")
+    verb.add_argument("--quiet", action="store_true", help="no progress")
+    verb.add_argument("--debug", action="store_true", help="a traceback for every error")
+    verb.add_argument("--offline", action="store_true", help="never ask the model hub")
+    return verb
+
+
+def _corpus_flags(verb: Any, required: bool) -> None:
+    verb.add_argument("--corpus", required=required, metavar="NAME", help="see `multimodal-emotion corpora`")
+    verb.add_argument("--root", metavar="DIR", help="the folder (or, for a manifest, the file) of the corpus")
+    verb.add_argument("--level", help="which of the corpus' label sets")
+    _option_flags(verb)
+
+
+def _option_flags(verb: Any) -> None:
+    verb.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="columns of a manifest: text=Tweet label=Affect")
+    verb.add_argument("--split-by", choices=("speaker", "dialogue", "none"), help="makes splits where a manifest has none")
+    verb.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="a further setting of the corpus")
+
+
+_TRAIN_EXAMPLE = (
+    "multimodal-emotion train --corpus dair_emotion --root dair_emotion --preset embedded --output runs/dair\n"
+    "  multimodal-emotion train --resume runs/dair"
+)
+_EVALUATE_EXAMPLE = "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"
+_PREDICT_EXAMPLE = (
+    'multimodal-emotion predict "I did not expect that at all!" --model runs/dair\n'
+    "  multimodal-emotion predict clip.mp4 --model runs/videos --output clip.srt --output clip.png"
+)
+_BASELINE_EXAMPLE = "multimodal-emotion baseline --corpus sst2 --root SST-2 --checkpoint embedded --output runs/baseline"
+_CORPORA_EXAMPLE = "multimodal-emotion corpora meld --root MELD"
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,434 @@
+"""A run: a configuration goes in, a folder comes out. Selection sees the validation split only; `evaluate` reads the test split."""
+
+import csv
+import io
+import json
+import random
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from multimodal_emotion import checkpoint, evaluation, plots, registry
+from multimodal_emotion import config as configuration
+from multimodal_emotion.batch import MaskedSequence, Utterance
+from multimodal_emotion.cache import ContentKeys
+from multimodal_emotion.card import model_card
+from multimodal_emotion.checkpoint import TrainedModel
+from multimodal_emotion.config import Config
+from multimodal_emotion.corpora import load_corpus
+from multimodal_emotion.datasets._base import Corpus
+from multimodal_emotion.datasets._context import with_context
+from multimodal_emotion.datasets._leakage import leakage
+from multimodal_emotion.encoders._base import Encoder
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.extraction import extract
+from multimodal_emotion.evaluation import Outcome
+from multimodal_emotion.files import cache_folder, write_text
+from multimodal_emotion.inference import score_rows
+from multimodal_emotion.loading import Rows
+from multimodal_emotion.tasks._base import Task
+from multimodal_emotion.optimisation import freeze
+from multimodal_emotion.training import Fit, History
+
+CONFIG, REPORT, MODEL, STATE = "config.yaml", "report.json", "model", "state"
+
+
+@dataclass
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: where it lies.
+        report: the contents of report.json.
+        trained: the model, loaded.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+    trained: TrainedModel
+
+
+def train(config: Config, output: str | Path, *, progress: bool = True) -> Run:
+    """Trains as the configuration says and writes a run folder. The test split is never read.
+
+    Args:
+        config: a whole configuration.
+        output: a folder that does not exist yet, or is empty.
+        progress: whether to show progress on standard error.
+
+    Raises:
+        InputError: anything wrong with corpus, labels, checkpoint, settings or folder; nothing is written then.
+    """
+    refuse_used(Path(output))
+    return _train(config, Path(output), progress=progress)
+
+
+def refuse_used(folder: Path) -> None:
+    """Raises InputError if a folder already holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        hint = "a run: continue it with `train --resume`" if (folder / CONFIG).is_file() else "it is not empty"
+        raise InputError(f"{folder} already holds something ({hint}); give another --output")
+
+
+def resume(folder: str | Path, *, progress: bool = True) -> Run:
+    """Continues a training that was stopped, to the same weights as if it had not been. A finished run is loaded.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder}: no run there (no {CONFIG}); start one with `train --output {folder}`")
+    if (folder / REPORT).is_file():
+        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), checkpoint.load(folder))
+    return _train(configuration.read(folder / CONFIG), folder, progress=progress)
+
+
+def evaluate(
+    model: TrainedModel | str | Path,
+    corpus: str | Corpus,
+    root: str | Path | None = None,
+    *,
+    split: str = "test",
+    level: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    output: str | Path | None = None,
+    precision: str = "auto",
+    workers: int = 0,
+    on_error: str = "raise",
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Scores a trained model on one split.
+
+    Args:
+        model: a trained model, or the folder of a model or run.
+        corpus: a corpus, or the name of one.
+        root: its folder, where it is named.
+        split: "train", "validation" or "test".
+        level: the corpus' label set; None is the one the model was trained on, if it was on this corpus.
+        options: further settings of the corpus.
+        limit: score only so many utterances, drawn with seed 0.
+        output: where report.json, predictions and pictures go; None writes nothing.
+        precision, workers, on_error: see `inference.score`.
+        progress: whether to say what is being done.
+
+    Returns:
+        The report: see docs/report.md.
+
+    Raises:
+        InputError: no such model, corpus or split; labels that the model does not know.
+    """
+    trained = model if isinstance(model, TrainedModel) else checkpoint.load(model)
+    if isinstance(corpus, str):
+        stated = trained.about.get("corpus", {})
+        same = stated.get("name") == corpus
+        options = {**(stated.get("options") or {} if same else {}), **(options or {})}
+        corpus = load_corpus(
+            corpus, root, level=level or (stated.get("level") if same else None), **options
+        )
+    utterances = _labelled(_read(corpus, split, trained.reading.get("context", 0)), corpus, split)
+    utterances = _draw(utterances, limit, 0)
+    if progress:
+        print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
+    rows = Rows(utterances, trained.preparations, trained.task, words=trained.words, on_error=on_error)
+    outcome = _outcome(trained, rows, precision=precision, workers=workers)
+    splits = {split: utterances}
+    if split != "train" and "train" in corpus.splits:
+        splits = {"train": corpus.utterances("train"), **splits}
+    report = evaluation.report(
+        corpus=corpus.name,
+        task=trained.task,
+        seed=trained.about.get("seed"),
+        outcomes={split: outcome},
+        train=None,
+        leakage=leakage(splits, trained.modalities),
+    )
+    if output is not None:
+        write_results(Path(output), trained.task, report, {split: outcome})
+    return report
+
+
+def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> TrainedModel:
+    """The untrained model of a configuration; the task looks at the training utterances first.
+
+    Raises:
+        InputError: a label that the task does not know; a checkpoint or setting that does not fit.
+    """
+    for utterance in utterances:
+        task.target(utterance)
+    task.prepare(utterances)
+    torch.manual_seed(config.seed)
+    return TrainedModel(
+        checkpoint.build(config.model, task),
+        task,
+        config.model,
+        reading={"context": config.corpus.context},
+        about={"corpus": dict(vars(config.corpus)), "seed": config.seed},
+    )
+
+
+def fit(
+    trained: TrainedModel,
+    config: Config,
+    train_split: Sequence[Utterance],
+    validation_split: Sequence[Utterance] | None,
+    *,
+    state: Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    loggers: Mapping[str, Any] | None = None,
+) -> tuple[History, dict[str, Outcome]]:
+    """Trains an assembled model in place.
+
+    Args:
+        trained: from `assemble`.
+        config: its training part, seed and `corpus.on_error` count.
+        train_split, validation_split: labelled utterances; without validation the last epoch is kept.
+        state: a folder for resumable states.
+        resume: whether to continue from the state there.
+        progress: whether to show progress on standard error.
+        loggers: by name, as Lightning has them.
+
+    Returns:
+        What happened, and the outcome on the validation split (empty without one).
+    """
+    make: dict[str, Any] = {"task": trained.task, "words": trained.words, "on_error": config.corpus.on_error}
+    freeze(trained.model, config.training.freeze)
+    features = frozen_features(trained, config, [train_split, validation_split or []], progress=progress)
+    rows = Rows(train_split, trained.preparations, features=features[0], **make)
+    held_out = Rows(validation_split, trained.preparations, features=features[1], **make) if validation_split else None
+    job = Fit(trained, rows, held_out, config.training, config.seed, folder=state, progress=progress, loggers=loggers)
+    if resume:
+        job.resume()
+    history = job.run()
+    if held_out is None:
+        return history, {}
+    outcome = _outcome(trained, held_out, precision=job.precision, workers=config.training.workers)
+    trained.task.tune(outcome.targets, outcome.scores)
+    return history, {"validation": outcome}
+
+
+def frozen_features(
+    trained: TrainedModel, config: Config, splits: Sequence[Sequence[Utterance]], *, progress: bool = False
+) -> list[dict[str, list[np.ndarray | None]]]:
+    """The features of frozen encoders for each split, by modality; encoders that standardise learn from the first split.
+
+    An encoder that is not frozen is only fitted: its features change while it is trained.
+    """
+    found: list[dict[str, list[np.ndarray | None]]] = [{} for _ in splits]
+    keys = ContentKeys()
+    for name, encoder in trained.model.encoders.items():
+        assert isinstance(encoder, Encoder)
+        keep = encoder.frozen and config.training.cache
+        if not (keep or encoder.wants_fit):
+            continue
+        for number, split in enumerate(splits if keep else splits[:1]):
+            found[number][name] = extract(
+                encoder,
+                name,
+                split,
+                cache=cache_folder() / "features" if config.training.cache else None,
+                keys=keys,
+                workers=config.training.workers,
+                on_error=config.corpus.on_error,
+                progress=progress,
+            )
+        if encoder.wants_fit:
+            encoder.fit(_as_sequences(found[0][name]))
+        if not keep:
+            del found[0][name]
+    return found
+
+
+def _as_sequences(features: Iterable[np.ndarray | None]) -> Iterator[MaskedSequence]:
+    for array in features:
+        if array is not None:
+            values = torch.from_numpy(np.array(array)).unsqueeze(0)
+            yield MaskedSequence(values, torch.ones(values.shape[:2], dtype=torch.bool))
+
+
+def task_for(config: Config, corpus: Corpus) -> Task:
+    """The task of a configuration over the labels of a corpus."""
+    name = config.task.name or corpus.task
+    options = dict(config.task.options)
+    if name == "regression":
+        options.setdefault("ranges", dict(corpus.ranges))
+    elif "primary_metric" in registry.settings(registry.find("tasks", name)) and corpus.primary_metric:
+        options.setdefault("primary_metric", corpus.primary_metric)
+    return registry.build("tasks", name, labels=corpus.labels, **options)
+
+
+def write_results(folder: Path, task: Task, report: Mapping[str, Any], outcomes: Mapping[str, Any]) -> None:
+    """report.json, predictions/SPLIT.csv and confusion.png."""
+    (folder / "predictions").mkdir(parents=True, exist_ok=True)
+    for split, outcome in outcomes.items():
+        evaluation.write_predictions(folder / "predictions" / f"{split}.csv", task, outcome)
+        plots.confusion(report["splits"][split], folder / "confusion.png")
+    evaluation.write_json(folder / REPORT, report)
+
+
+def _train(config: Config, folder: Path, *, progress: bool) -> Run:
+    splits = read_splits(config)
+    task = task_for(config, splits.corpus)
+    trained = assemble(config, task, splits.train)
+    for utterance in splits.validation:
+        task.target(utterance)
+    fresh = not (folder / CONFIG).is_file()
+    if fresh:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / CONFIG, config.to_yaml())
+    assignment = getattr(splits.corpus, "assignment", None)
+    if assignment:
+        evaluation.write_json(folder / "splits.json", assignment)
+    history, outcomes = fit(
+        trained,
+        config,
+        splits.train,
+        splits.validation,
+        state=folder / STATE,
+        resume=not fresh,
+        progress=progress,
+        loggers=_loggers(config, folder),
+    )
+    report = evaluation.report(
+        corpus=splits.corpus.name,
+        task=task,
+        seed=config.seed,
+        outcomes=outcomes,
+        train=history.summary() | {"parameters": parameter_counts(trained)},
+        leakage=leakage({"train": splits.train, "validation": splits.validation}, trained.modalities),
+    )
+    trained.about["validation"] = {
+        key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
+    }
+    write_run(folder, trained, report, outcomes, history, splits.corpus)
+    return Run(folder, report, trained)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The labelled utterances a training may see."""
+
+    corpus: Corpus
+    train: list[Utterance]
+    validation: list[Utterance]
+
+
+def read_splits(config: Config) -> Splits:
+    """Reads the training and validation splits of a configuration's corpus, with context and limit applied.
+
+    Raises:
+        InputError: no such corpus or root; a split that is absent or has no labelled utterance.
+    """
+    wanted = config.corpus
+    corpus = load_corpus(wanted.name, wanted.root, level=wanted.level, **wanted.options)
+    train_split, validation_split = (
+        _draw(_labelled(_read(corpus, split, wanted.context), corpus, split), wanted.limit, config.seed)
+        for split in ("train", "validation")
+    )
+    return Splits(corpus, train_split, validation_split)
+
+
+def write_run(
+    folder: Path,
+    trained: TrainedModel,
+    report: Mapping[str, Any],
+    outcomes: Mapping[str, Outcome],
+    history: History,
+    corpus: Corpus,
+) -> None:
+    """Everything of a finished run but config.yaml; report.json comes last: a folder with it is a finished run."""
+    checkpoint.save(trained, folder / MODEL)
+    write_text(folder / "MODEL_CARD.md", model_card(trained, report, corpus))
+    write_text(folder / "metrics.csv", _metrics_table(history))
+    plots.curves([vars(epoch) for epoch in history.epochs], trained.task.primary_metric, folder / "curves.png")
+    write_results(folder, trained.task, report, outcomes)
+    shutil.rmtree(folder / STATE, ignore_errors=True)
+
+
+def parameter_counts(trained: TrainedModel) -> dict[str, int]:
+    """How many parameters there are, and how many of them were trained."""
+    parameters = list(trained.model.parameters())
+    return {
+        "all": sum(p.numel() for p in parameters),
+        "trained": sum(p.numel() for p in parameters if p.requires_grad),
+    }
+
+
+def untrained_report(config: Config) -> dict[str, Any]:
+    """The report of a configuration's model on the validation split before any training."""
+    splits = read_splits(config)
+    task = task_for(config, splits.corpus)
+    trained = assemble(config, task, splits.train)
+    trained.model.eval()
+    rows = Rows(splits.validation, trained.preparations, task, words=trained.words, on_error=config.corpus.on_error)
+    outcome = _outcome(trained, rows, precision=config.training.precision, workers=config.training.workers)
+    return evaluation.report(
+        corpus=splits.corpus.name, task=task, seed=config.seed, outcomes={"validation": outcome}, train=None, leakage=None
+    )
+
+
+def _read(corpus: Corpus, split: str, context: int) -> list[Utterance]:
+    utterances = list(corpus.utterances(split))
+    return with_context(utterances, context) if context else utterances
+
+
+def _labelled(utterances: Sequence[Utterance], corpus: Corpus, split: str) -> list[Utterance]:
+    labelled = [utterance for utterance in utterances if utterance.label is not None]
+    if not labelled:
+        raise InputError(f"corpus {corpus.name}: its {split} split has no labelled utterance")
+    return labelled
+
+
+def _draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utterance]:
+    """A seeded draw without replacement, in the order of the corpus."""
+    if limit is None or limit >= len(utterances):
+        return utterances
+    chosen = sorted(random.Random(seed).sample(range(len(utterances)), limit))
+    return [utterances[index] for index in chosen]
+
+
+def _outcome(trained: TrainedModel, rows: Rows, *, precision: str, workers: int) -> Outcome:
+    scored = score_rows(trained, rows, precision=precision, workers=workers)
+    known = [number for number, item in enumerate(scored) if item.present]
+    assert rows.targets is not None
+    return Outcome.of(
+        [scored[number].utterance for number in known],
+        [rows.targets[number] for number in known],
+        [scored[number].scores for number in known],
+    )
+
+
+def _metrics_table(history: History) -> str:
+    """metrics.csv: one row for each epoch."""
+    rows = [
+        {"epoch": epoch.epoch + 1, "loss": epoch.loss, "seconds": round(epoch.seconds, 3)}
+        | {name: value for name, value in epoch.metrics.items() if isinstance(value, int | float)}
+        for epoch in history.epochs
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _loggers(config: Config, folder: Path) -> dict[str, Any]:
+    """TensorBoard's or Weights & Biases' logger, as the configuration says."""
+    if config.training.logger == "tensorboard":
+        from lightning.fabric.loggers import TensorBoardLogger
+
+        return {"tensorboard": TensorBoardLogger(folder, name="tensorboard", version="")}
+    if config.training.logger == "wandb":
+        from lightning.pytorch.loggers import WandbLogger
+
+        logger = WandbLogger(project="multimodal_emotion", name=folder.name, save_dir=folder, config=config.to_dict())
+        return {"wandb": logger}
+    return {}
