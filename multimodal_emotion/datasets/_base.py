@@ -17,7 +17,7 @@ class Corpus(ABC):
     Attributes:
         name: the file name.
         title, size, language, elicitation: what it is, for the list of corpora; elicitation is "acted", "elicited",
-            "natural" or "written".
+            "natural" or "written", several of them with commas, or "any".
         citation, licence: as published.
         task: the task it is made for.
         levels: the label sets it comes in; the first is the default. Empty if there is one only.
