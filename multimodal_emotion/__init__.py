@@ -35,7 +35,32 @@ _HOMES = {
     "train": "api",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "Batch",
+    "Config",
+    "Corpus",
+    "EmotionClassifier",
+    "EmotionModel",
+    "EmotionRegressor",
+    "Encoder",
+    "Fusion",
+    "InputError",
+    "MaskedSequence",
+    "Run",
+    "Task",
+    "TrainedModel",
+    "Utterance",
+    "__version__",
+    "baseline",
+    "evaluate",
+    "load",
+    "load_corpus",
+    "names",
+    "predict",
+    "resume",
+    "save",
+    "train",
+]
 
 if TYPE_CHECKING:
     from multimodal_emotion.api import train

@@ -16,7 +16,7 @@ from multimodal_emotion.runs import Run
 
 PUBLISHED: Mapping[str, str] = {
     "sst2": "BERT-base-cased, dev accuracy .9232 (transformers text-classification examples, 3 epochs)",
-    "dair_emotion": "BERT-base-uncased, validation accuracy .9405, test .9265 (model card bhadresh-savani/bert-base-uncased-emotion)",
+    "dair_emotion": "BERT-base-uncased, validation accuracy .9405, test .9265 (card of bhadresh-savani's model)",
     "goemotions": "BERT-base-cased, test macro-F1 .46 (arXiv 2005.00547)",
     "meld": "RoBERTa without context, test weighted F1 .6202 (conv-emotion README)",
     "dailydialog": "RoBERTa, test macro-F1 .4820 (conv-emotion README)",
@@ -100,7 +100,9 @@ def baseline(
     report = run.report
     opened = load_corpus(corpus, root, level=level, **(options or {}))
     if "test" in opened.splits and any(utterance.label is not None for utterance in opened.utterances("test")):
-        test = runs.evaluate(run.trained, opened, split="test", limit=limit, precision="32", output=Path(output) / "test")
+        test = runs.evaluate(
+            run.trained, opened, split="test", limit=limit, precision="32", output=Path(output) / "test"
+        )
         report["splits"]["test"] = test["splits"]["test"]
     report["untuned"] = untuned["splits"]["validation"]
     report["published"] = PUBLISHED.get(corpus)

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from multimodal_emotion import __version__
@@ -29,7 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone (`... | head`): not an error. Python must not flush into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.EDQUOT):
+        if error.errno not in (
+            errno.ENOSPC,
+            errno.EACCES,
+            errno.EROFS,
+            errno.ENOENT,
+            errno.EISDIR,
+            errno.ENOTDIR,
+            errno.EDQUOT,
+        ):
             raise
         place = f"{error.filename}: " if error.filename else ""
         return _complain(InputError(f"{place}{error.strerror or error}"), arguments.debug)
@@ -114,9 +121,27 @@ def corpora(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    from multimodal_emotion import prediction
+    from multimodal_emotion import checkpoint, prediction
+    from multimodal_emotion.batch import Utterance
 
-    prediction.predict_command(arguments)
+    if not arguments.model:
+        raise InputError("predict needs --model RUN, the folder of a run or model")
+    parts = {name: getattr(arguments, name) for name in ("text", "audio", "image")}
+    if not arguments.inputs and not any(parts.values()):
+        raise InputError('predict needs an INPUT (a sentence, a file, a folder, "-"), or --text, --audio, --image')
+    trained = checkpoint.load(arguments.model)
+    utterances = prediction.sources(arguments.inputs, arguments.column) if arguments.inputs else [Utterance(id="0")]
+    found = prediction.predict_utterances(
+        trained,
+        (prediction.with_parts(utterance, **parts) for utterance in utterances),
+        window=arguments.window,
+        hop=arguments.hop,
+        transcribe=arguments.transcribe,
+        batch_size=arguments.batch_size,
+        precision=arguments.precision,
+        on_error="skip" if len(arguments.inputs) != 1 else "raise",
+    )
+    prediction.write(_progress(found, arguments.quiet), arguments.output, arguments.json)
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -176,6 +201,13 @@ def _pair(text: str, flag: str, example: str) -> tuple[str, str]:
     return name, value
 
 
+def _progress(items: Any, quiet: bool) -> Any:
+    """The same items, counted on a terminal's standard error."""
+    from tqdm import tqdm
+
+    return tqdm(items, unit=" utterances", leave=False, disable=quiet or not sys.stderr.isatty())
+
+
 def _show_report(report: dict[str, Any], as_json: bool) -> None:
     from multimodal_emotion.evaluation import render
 
@@ -197,7 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="a configuration, such as a run's config.yaml")
     _corpus_flags(verb, required=False)
     verb.add_argument("--preset", help="named encoders: embedded (packaged, offline), multilingual, base, large")
-    verb.add_argument("--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR")
+    verb.add_argument(
+        "--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR"
+    )
     verb.add_argument("--fusion", help="a fusion, such as concat or attention")
     verb.add_argument("--modalities", help="use these only, such as audio,text")
     verb.add_argument("--task", help="in place of the corpus' own")
@@ -205,7 +239,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--epochs", type=int)
     verb.add_argument("--seed", type=int)
     verb.add_argument("--limit", type=int, help="use only so many training utterances")
-    verb.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration"
+    )
     verb.add_argument("--output", metavar="RUN", help="a new folder")
     verb.add_argument("--resume", metavar="RUN", help="continue a training that was stopped")
 
@@ -226,7 +262,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--audio", metavar="FILE", help="sound of one utterance, together with --text, --image")
     verb.add_argument("--image", metavar="FILE")
     verb.add_argument("--text", metavar="SENTENCE|FILE.srt", help="its words, or a transcript with times")
-    verb.add_argument("--transcribe", nargs="?", const="embedded", metavar="RECOGNISER", help="make the text from the sound")
+    verb.add_argument(
+        "--transcribe", nargs="?", const="embedded", metavar="RECOGNISER", help="make the text from the sound"
+    )
     verb.add_argument("--window", type=float, help="seconds of a window (default: windows follow speech)")
     verb.add_argument("--hop", type=float, help="seconds between windows")
     verb.add_argument("--batch-size", type=int, default=32)
@@ -246,7 +284,13 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--level")
     _option_flags(verb)
 
-    verb = _verb(verbs, "demo", demo, "the whole job on the starter corpus, offline", "multimodal-emotion demo --output runs/demo")
+    verb = _verb(
+        verbs,
+        "demo",
+        demo,
+        "the whole job on the starter corpus, offline",
+        "multimodal-emotion demo --output runs/demo",
+    )
     verb.add_argument("--output", metavar="RUN", default="runs/demo")
     verb.add_argument("--seed", type=int, default=0)
     return parser
@@ -276,21 +320,31 @@ def _corpus_flags(verb: Any, required: bool) -> None:
 
 
 def _option_flags(verb: Any) -> None:
-    verb.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="columns of a manifest: text=Tweet label=Affect")
-    verb.add_argument("--split-by", choices=("speaker", "dialogue", "none"), help="makes splits where a manifest has none")
-    verb.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="a further setting of the corpus")
+    verb.add_argument(
+        "--columns", nargs="+", metavar="NAME=COLUMN", help="columns of a manifest: text=Tweet label=Affect"
+    )
+    verb.add_argument(
+        "--split-by", choices=("speaker", "dialogue", "none"), help="makes splits where a manifest has none"
+    )
+    verb.add_argument(
+        "--option", action="append", default=[], metavar="NAME=VALUE", help="a further setting of the corpus"
+    )
 
 
 _TRAIN_EXAMPLE = (
     "multimodal-emotion train --corpus dair_emotion --root dair_emotion --preset embedded --output runs/dair\n"
     "  multimodal-emotion train --resume runs/dair"
 )
-_EVALUATE_EXAMPLE = "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"
+_EVALUATE_EXAMPLE = (
+    "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"
+)
 _PREDICT_EXAMPLE = (
     'multimodal-emotion predict "I did not expect that at all!" --model runs/dair\n'
     "  multimodal-emotion predict clip.mp4 --model runs/videos --output clip.srt --output clip.png"
 )
-_BASELINE_EXAMPLE = "multimodal-emotion baseline --corpus sst2 --root SST-2 --checkpoint embedded --output runs/baseline"
+_BASELINE_EXAMPLE = (
+    "multimodal-emotion baseline --corpus sst2 --root SST-2 --checkpoint embedded --output runs/baseline"
+)
 _CORPORA_EXAMPLE = "multimodal-emotion corpora meld --root MELD"
 
 if __name__ == "__main__":

@@ -221,7 +221,11 @@ def with_settings(config: Config, settings: Sequence[str]) -> Config:
                 raise unknown("key", key, place, f"--set {setting}")
             place = place.setdefault(key, {})
             if place is None:
-                raise InputError(f"--set {setting}: {'.'.join(parents[: depth + 1])} is not set; set it as a whole first")
+                raise InputError(
+                    f"--set {setting}: {'.'.join(parents[: depth + 1])} is not set; set it as a whole first"
+                )
+        if not isinstance(place, dict):
+            raise InputError(f"--set {setting}: {'.'.join(parents)} has no parts")
         try:
             place[last] = yaml.safe_load(text)
         except yaml.YAMLError as error:

@@ -55,9 +55,7 @@ def show_card(name: str, *, as_json: bool = False) -> None:
     print(json.dumps(cards[name], ensure_ascii=False) if as_json else _lines(cards[name]))
 
 
-def show_corpus(
-    name: str, root: str, level: str | None, options: Mapping[str, Any], *, as_json: bool = False
-) -> None:
+def show_corpus(name: str, root: str, level: str | None, options: Mapping[str, Any], *, as_json: bool = False) -> None:
     """Prints what a folder has of a corpus: splits, label counts, what is missing, what leaks."""
     found = describe(load_corpus(name, root, level=level, **options))
     print(json.dumps(found, ensure_ascii=False) if as_json else render(found))
@@ -85,8 +83,13 @@ def table(rows: list[tuple[str, ...]], widths: tuple[int, ...] | None = None) ->
     columns = list(zip(*rows, strict=True))
     limits = widths or tuple(60 for _ in columns)
     sizes = [min(limit, max(map(len, column))) for limit, column in zip(limits, columns, strict=True)]
-    cut = [[cell if len(cell) <= size else cell[: size - 1] + "…" for cell, size in zip(row, sizes, strict=True)] for row in rows]
-    return "\n".join("  ".join(f"{cell:<{size}}" for cell, size in zip(row, sizes, strict=True)).rstrip() for row in cut)
+    cut = [
+        [cell if len(cell) <= size else cell[: size - 1] + "…" for cell, size in zip(row, sizes, strict=True)]
+        for row in rows
+    ]
+    return "\n".join(
+        "  ".join(f"{cell:<{size}}" for cell, size in zip(row, sizes, strict=True)).rstrip() for row in cut
+    )
 
 
 def _leaks(pair: str, shared: Mapping[str, Any]) -> list[str]:
@@ -96,7 +99,9 @@ def _leaks(pair: str, shared: Mapping[str, Any]) -> list[str]:
     for kind in ("speakers", "dialogues"):
         if shared[kind]:
             some = ", ".join(map(str, shared[kind][:5]))
-            lines.append(f"leak {pair}: {len(shared[kind])} shared {kind} ({some}{', …' if len(shared[kind]) > 5 else ''})")
+            lines.append(
+                f"leak {pair}: {len(shared[kind])} shared {kind} ({some}{', …' if len(shared[kind]) > 5 else ''})"
+            )
     return lines
 
 

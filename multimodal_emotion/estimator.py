@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,9 @@ from multimodal_emotion import config as configuration
 from multimodal_emotion import presets, registry
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
-from multimodal_emotion.errors import InputError
 from multimodal_emotion.inference import score
+from multimodal_emotion.inputs import as_utterance, modalities_of
 from multimodal_emotion.runs import assemble, fit
-
-SUFFIXES = {
-    ".wav": "audio", ".flac": "audio", ".mp3": "audio", ".ogg": "audio", ".opus": "audio", ".m4a": "audio",
-    ".jpg": "image", ".jpeg": "image", ".png": "image", ".webp": "image",
-    ".mp4": "video", ".mkv": "video", ".webm": "video", ".avi": "video", ".mov": "video",
-}  # fmt: skip
 
 
 class _Estimator(BaseEstimator):
@@ -124,7 +117,9 @@ class EmotionRegressor(RegressorMixin, _Estimator):
         self.flat_ = values.ndim == 1
         values = values.reshape(len(values), -1)
         names = [f"y{number}" for number in range(values.shape[1])]
-        ranges = {name: (float(low), float(high)) for name, low, high in zip(names, values.min(0), values.max(0), strict=True)}
+        ranges = {
+            name: (float(low), float(high)) for name, low, high in zip(names, values.min(0), values.max(0), strict=True)
+        }
         rows = [
             replace(u, label=dict(zip(names, map(float, row), strict=True)))
             for u, row in zip(as_utterances(X), values, strict=True)
@@ -139,25 +134,6 @@ class EmotionRegressor(RegressorMixin, _Estimator):
 
 
 def as_utterances(items: Iterable[Any]) -> list[Utterance]:
-    """Sentences, media paths or `Utterance`s -> `Utterance`s. A string is a path only if its suffix is a media suffix."""
-    utterances = []
-    for number, item in enumerate(np.asarray(items, dtype=object).ravel() if not isinstance(items, list) else items):
-        if isinstance(item, Utterance):
-            utterances.append(item)
-            continue
-        if not isinstance(item, str | Path):
-            raise InputError(f"row {number} is {type(item).__name__}; give sentences, media paths or Utterances")
-        medium = SUFFIXES.get(Path(item).suffix.lower()) if len(str(item)) < 4096 else None
-        given: dict[str, Any] = {medium: Path(item)} if medium else {"text": str(item)}
-        utterances.append(Utterance(id=str(number), **given))
-    return utterances
-
-
-def modalities_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """Which of "audio", "image", "text" some utterance has."""
-    found = set()
-    for utterance in utterances:
-        found |= {"text"} if utterance.text else set()
-        found |= {"audio"} if utterance.audio or utterance.video else set()
-        found |= {"image"} if utterance.image or utterance.video else set()
-    return tuple(sorted(found))
+    """Sentences, media paths or `Utterance`s, in a list, tuple, array or table column -> `Utterance`s."""
+    flat = items if isinstance(items, list | tuple) else np.asarray(items, dtype=object).ravel()
+    return [as_utterance(item, str(number)) for number, item in enumerate(flat)]

@@ -1,15 +1,15 @@
 """Scores of a trained model for utterances, in order, streaming, in bounded memory."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
-from multimodal_emotion.batch import Batch, Utterance
+from multimodal_emotion.batch import Batch, MaskedSequence, Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
 from multimodal_emotion.model import EmotionModel
@@ -27,12 +27,16 @@ class Scored:
         scores: (outputs,) after the activation, or (words, outputs); NaN throughout where no modality was there.
         present: the modalities that were there.
         errors: why a modality that the utterance names could not be decoded.
+        opinions: the scores of each present modality alone; only where asked for.
+        shares: how much each present modality contributes to the decision, adding up to 1; only where asked for.
     """
 
     utterance: Utterance
     scores: np.ndarray
     present: tuple[str, ...]
     errors: tuple[str, ...] = ()
+    opinions: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def score(
@@ -44,6 +48,7 @@ def score(
     device: str | torch.device | None = None,
     workers: int = 0,
     on_error: str = "raise",
+    opinions: bool = False,
 ) -> Iterator[Scored]:
     """Scores utterances in the order given, a chunk at a time.
 
@@ -55,6 +60,7 @@ def score(
         device: None takes the first GPU, else the processor.
         workers: processes that decode.
         on_error: "raise", or "skip": what cannot be decoded is absent, with the reason in `Scored.errors`.
+        opinions: whether each modality's own opinion and share are wanted too.
 
     Raises:
         InputError: a file that cannot be decoded (on_error="raise").
@@ -65,7 +71,9 @@ def score(
     trained.model.to(place).eval()
     while chunk := list(islice(source, CHUNK_CHEAP if cheap else CHUNK_MEDIA)):
         rows = Rows(chunk, trained.preparations, words=trained.words, on_error=on_error)
-        yield from score_rows(trained, rows, batch_size=batch_size, precision=precision, device=place, workers=workers)
+        yield from score_rows(
+            trained, rows, batch_size=batch_size, precision=precision, device=place, workers=workers, opinions=opinions
+        )
 
 
 def score_rows(
@@ -76,6 +84,7 @@ def score_rows(
     precision: str = "auto",
     device: str | torch.device = "cpu",
     workers: int = 0,
+    opinions: bool = False,
 ) -> list[Scored]:
     """Scores prepared rows, in their order. `rows` may hold features of frozen encoders in place of their inputs."""
     batches = plan([rows.length(index) for index in range(len(rows))], batch_size)
@@ -83,22 +92,64 @@ def score_rows(
     collate = collate_for(trained.preparations, encoded=rows.encoded)
     source = loader(rows, batches, collate, workers)
     for numbers, batch in zip(batches, source, strict=True):
-        logits = forward(trained.model, batch.to(device), precision)
-        scores = trained.task.scores(logits).cpu().numpy()
+        scores, alone, without = (
+            {subset: trained.task.scores(logits).cpu().numpy() for subset, logits in group.items()}
+            for group in forward(trained.model, batch.to(device), precision, opinions and len(batch.inputs) > 1)
+        )
         for position, number in enumerate(numbers):
             utterance = rows.utterances[number]
             here = tuple(name for name, sequence in batch.inputs.items() if bool(sequence.present[position]))
-            values = scores[position][: len(utterance.words or ())] if trained.words else scores[position]
+            values = scores[ALL][position]
+            values = values[: len(utterance.words or ())] if trained.words else values
             values = values if here else np.full_like(values, np.nan)
-            found[number] = Scored(utterance, values, here, batch.errors[position])
+            own = {name: alone[name][position] for name in here if name in alone}
+            left = {name: without[name][position] for name in here if name in without}
+            found[number] = Scored(
+                utterance, values, here, batch.errors[position], own, shares(values, left) if len(here) > 1 else {}
+            )
     return [found[number] for number in range(len(rows))]
 
 
+ALL = "all"
+Logits = dict[str, torch.Tensor]
+
+
 @torch.inference_mode()
-def forward(model: EmotionModel, batch: Batch, precision: str) -> torch.Tensor:
-    """Logits of one batch, float32."""
+def forward(model: EmotionModel, batch: Batch, precision: str, subsets: bool) -> tuple[Logits, Logits, Logits]:
+    """Logits of one batch, float32: of all modalities; of each alone; of all but each. The latter two only if wanted."""
     with autocast(precision, next(iter(batch.inputs.values())).mask.device):
-        return model(batch.inputs, batch.words, batch.encoded).logits.float()
+        encoded = model.encode(batch.inputs, batch.encoded)
+        whole = {ALL: model.decide(encoded, batch.words).logits.float()}
+        if not subsets:
+            return whole, {}, {}
+        alone, without = {}, {}
+        for name in encoded:
+            others = [other for other in encoded if other != name]
+            alone[name] = model.decide(hidden(encoded, others), batch.words).logits.float()
+            without[name] = model.decide(hidden(encoded, [name]), batch.words).logits.float()
+        return whole, alone, without
+
+
+def hidden(encoded: Mapping[str, MaskedSequence], names: Sequence[str]) -> dict[str, MaskedSequence]:
+    """Encoded modalities with some of them absent."""
+    return {
+        name: MaskedSequence(torch.zeros_like(sequence.values), torch.zeros_like(sequence.mask))
+        if name in names
+        else sequence
+        for name, sequence in encoded.items()
+    }
+
+
+def shares(scores: np.ndarray, without: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """How much each modality contributes: how far the scores move when it is taken away, as parts of 1.
+
+    Args:
+        scores: (outputs,) of all modalities together.
+        without: (outputs,) for each modality, of all but that one.
+    """
+    moved = {name: float(np.abs(scores - values).sum()) for name, values in without.items()}
+    total = sum(moved.values())
+    return {name: value / total if total > 0 else 1 / len(moved) for name, value in moved.items()}
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:

@@ -9,7 +9,13 @@ from multimodal_emotion.errors import InputError, unknown
 
 ENCODERS: dict[str, dict[str, dict[str, Any]]] = {
     "embedded": {
-        "audio": {"type": "whisper", "checkpoint": "embedded", "layers": "all", "pooling": "stats", "standardise": True},
+        "audio": {
+            "type": "whisper",
+            "checkpoint": "embedded",
+            "layers": "all",
+            "pooling": "stats",
+            "standardise": True,
+        },
         "image": {"type": "vit", "checkpoint": "embedded"},
         "text": {"type": "bert", "checkpoint": "embedded", "pooling": "mean"},
     },

@@ -1,4 +1,4 @@
-"""A run: a configuration goes in, a folder comes out. Selection sees the validation split only; `evaluate` reads the test split."""
+"""A run: a configuration goes in, a folder comes out. Selection sees the validation split only; only `evaluate` reads tests."""
 
 import csv
 import io
@@ -27,13 +27,13 @@ from multimodal_emotion.datasets._context import with_context
 from multimodal_emotion.datasets._leakage import leakage
 from multimodal_emotion.encoders._base import Encoder
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.extraction import extract
 from multimodal_emotion.evaluation import Outcome
+from multimodal_emotion.extraction import extract
 from multimodal_emotion.files import cache_folder, write_text
 from multimodal_emotion.inference import score_rows
 from multimodal_emotion.loading import Rows
-from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.optimisation import freeze
+from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.training import Fit, History
 
 CONFIG, REPORT, MODEL, STATE = "config.yaml", "report.json", "model", "state"
@@ -130,9 +130,7 @@ def evaluate(
         stated = trained.about.get("corpus", {})
         same = stated.get("name") == corpus
         options = {**(stated.get("options") or {} if same else {}), **(options or {})}
-        corpus = load_corpus(
-            corpus, root, level=level or (stated.get("level") if same else None), **options
-        )
+        corpus = load_corpus(corpus, root, level=level or (stated.get("level") if same else None), **options)
     utterances = _labelled(_read(corpus, split, trained.reading.get("context", 0)), corpus, split)
     utterances = _draw(utterances, limit, 0)
     if progress:
@@ -371,7 +369,12 @@ def untrained_report(config: Config) -> dict[str, Any]:
     rows = Rows(splits.validation, trained.preparations, task, words=trained.words, on_error=config.corpus.on_error)
     outcome = _outcome(trained, rows, precision=config.training.precision, workers=config.training.workers)
     return evaluation.report(
-        corpus=splits.corpus.name, task=task, seed=config.seed, outcomes={"validation": outcome}, train=None, leakage=None
+        corpus=splits.corpus.name,
+        task=task,
+        seed=config.seed,
+        outcomes={"validation": outcome},
+        train=None,
+        leakage=None,
     )
 
 
