@@ -11,7 +11,7 @@ from multimodal_emotion.batch import MaskedSequence
 
 
 class Fusion(nn.Module, ABC):
-    """Fuses encoded modalities. Whatever subset is present, output and gradients are finite; the order of keys is irrelevant.
+    """Fuses encoded modalities. Whatever subset is present, output and gradients are finite; key order is irrelevant.
 
     Attributes:
         dims: width of each modality, by name, names sorted.

@@ -3,6 +3,7 @@
 The functions on probabilities are plain arithmetic and work on the posteriors of any models.
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -219,8 +220,8 @@ def _log_product(logs: Tensor, present: Tensor) -> Tensor:
 
 def _undecided(logs: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """Absent modalities find all labels equally likely; where all are absent, all of them count."""
-    uniform = -torch.tensor(float(logs.shape[-1])).log()
-    return torch.where(present.unsqueeze(-1), logs, uniform.to(logs)), present | ~present.any(dim=1, keepdim=True)
+    uniform = -math.log(logs.shape[-1])
+    return torch.where(present.unsqueeze(-1), logs, uniform), present | ~present.any(dim=1, keepdim=True)
 
 
 def _weights(log_weights: Tensor, present: Tensor) -> Tensor:
