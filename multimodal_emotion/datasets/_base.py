@@ -25,6 +25,8 @@ class Corpus(ABC):
         labels: the labels of the chosen level, in the order of the release (dimensions for a regression).
         ranges: for a regression, the range of each dimension.
         primary_metric: the metric that results on it are published in, such as "weighted_f1"; None is the task's own.
+        folds: what it is cross-validated by, its published protocol first: columns of `extra`, or "speaker" for leaving
+            one speaker out. Empty where official splits are the protocol.
     """
 
     name: ClassVar[str]
@@ -40,6 +42,7 @@ class Corpus(ABC):
     labels: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]] = {}
     primary_metric: str | None = None
+    folds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, root: str | Path, level: str | None = None) -> None:
         """
