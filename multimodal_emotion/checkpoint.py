@@ -140,7 +140,9 @@ def load(folder: str | Path) -> TrainedModel:
     if (place / "model" / CONFIG).is_file():
         place = place / "model"
     if not (place / CONFIG).is_file():
-        raise InputError(f"{folder}: no model there; a model folder has {CONFIG} and {WEIGHTS}, a run has them in model/")
+        raise InputError(
+            f"{folder}: no model there; a model folder has {CONFIG} and {WEIGHTS}, a run has them in model/"
+        )
     _refuse_escapes(place)
     try:
         data = json.loads((place / CONFIG).read_text(encoding="utf-8"))
@@ -150,7 +152,9 @@ def load(folder: str | Path) -> TrainedModel:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{place / CONFIG}: not a model of this package: {' '.join(str(error).split())[:200]}") from None
+        raise InputError(
+            f"{place / CONFIG}: not a model of this package: {' '.join(str(error).split())[:200]}"
+        ) from None
     _refuse_paths(settings, place)
     model = build(settings, task, folder=place)
     _load_weights(model, place / WEIGHTS)

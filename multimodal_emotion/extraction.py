@@ -55,7 +55,13 @@ def extract(
         encoder.to(device).eval()
         batches = plan([rows.length(index) for index in range(len(rows))], batch_size)
         collate = collate_for({name: encoder.prepare})
-        bar = tqdm(total=len(rows), desc=f"features of {name}", unit=" clips", leave=False, disable=not progress or not sys.stderr.isatty())
+        bar = tqdm(
+            total=len(rows),
+            desc=f"features of {name}",
+            unit=" clips",
+            leave=False,
+            disable=not progress or not sys.stderr.isatty(),
+        )
         waiting: dict[str, np.ndarray] = {}
         for numbers, batch in zip(batches, loader(rows, batches, collate, workers), strict=True):
             with torch.inference_mode():

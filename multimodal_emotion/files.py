@@ -63,7 +63,9 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 
 def cache_folder() -> Path:
     """The user's cache: the environment variable MULTIMODAL_EMOTION_CACHE, by default ~/.cache/multimodal_emotion."""
-    return Path(os.environ.get("MULTIMODAL_EMOTION_CACHE") or Path.home() / ".cache" / "multimodal_emotion").expanduser()
+    return Path(
+        os.environ.get("MULTIMODAL_EMOTION_CACHE") or Path.home() / ".cache" / "multimodal_emotion"
+    ).expanduser()
 
 
 def _beside(path: Path) -> Path:

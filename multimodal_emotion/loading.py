@@ -157,9 +157,7 @@ def collate_for(
     return Collate(fills, task, lengths, encoded)
 
 
-def plan(
-    lengths: Sequence[int], batch_size: int, *, seed: int | None = None, buckets: bool = True
-) -> list[list[int]]:
+def plan(lengths: Sequence[int], batch_size: int, *, seed: int | None = None, buckets: bool = True) -> list[list[int]]:
     """Which rows make each batch.
 
     Args:
@@ -185,7 +183,9 @@ def plan(
     return batches
 
 
-def loader(rows: Rows, batches: Sequence[Sequence[int]], collate: Callable[..., Batch], workers: int = 0) -> Iterator[Batch]:
+def loader(
+    rows: Rows, batches: Sequence[Sequence[int]], collate: Callable[..., Batch], workers: int = 0
+) -> Iterator[Batch]:
     """Batches in the given order, prepared by worker processes (0: in this one)."""
     return iter(
         DataLoader(

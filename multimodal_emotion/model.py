@@ -73,9 +73,7 @@ class EmotionModel(nn.Module):
         """
         return self.decide(self.encode(inputs, encoded), words)
 
-    def encode(
-        self, inputs: Mapping[str, MaskedSequence], encoded: Collection[str] = ()
-    ) -> dict[str, MaskedSequence]:
+    def encode(self, inputs: Mapping[str, MaskedSequence], encoded: Collection[str] = ()) -> dict[str, MaskedSequence]:
         """{modality: (batch, time, *feature)} -> {modality: (batch, time', dim)}."""
         inputs = self.complete(inputs)
         if self.training and self.modality_dropout > 0:
@@ -85,9 +83,7 @@ class EmotionModel(nn.Module):
             for name, encoder in self.encoders.items()
         }
 
-    def decide(
-        self, encoded: Mapping[str, MaskedSequence], words: Int[Tensor, "batch words"] | None = None
-    ) -> Output:
+    def decide(self, encoded: Mapping[str, MaskedSequence], words: Int[Tensor, "batch words"] | None = None) -> Output:
         """{modality: (batch, time', dim)} -> Output; what follows the encoders."""
         fused = self.fusion(encoded)
         states = summary(fused) if words is None else gather_words(fused.values, words)

@@ -42,7 +42,9 @@ def build_optimizer(model: EmotionModel, settings: TrainingConfig) -> torch.opti
     if not groups:
         raise ValueError("nothing is left to train: every parameter is frozen")
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0)
+        return torch.optim.SGD(
+            groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0
+        )
     beta1, beta2 = settings.betas
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(beta1, beta2), eps=settings.eps, fused=True)
 

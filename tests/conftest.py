@@ -13,3 +13,19 @@ def corpora_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"development corpora not found at {root} (set MULTIMODAL_EMOTION_CORPORA)")
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny BERT checkpoint written by transformers itself."""
+    from tiny import tiny_bert
+
+    return tiny_bert(tmp_path_factory.mktemp("tiny_bert") / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def sst2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SST-2's layout with generated sentences."""
+    from tiny import sst2_tree
+
+    return sst2_tree(tmp_path_factory.mktemp("sst2"))

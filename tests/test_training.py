@@ -1,0 +1,223 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from multimodal_emotion import config as configuration
+from multimodal_emotion import runs
+from multimodal_emotion.config import Config, CorpusConfig
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.optimisation import Average, build_optimizer, freeze, parameter_groups, rate_factor
+
+
+@pytest.fixture
+def config(tiny_bert_folder, sst2_folder) -> Config:
+    base = Config(corpus=CorpusConfig(name="sst2", root=str(sst2_folder)))
+    base.model.encoders = {"text": {"type": "bert", "checkpoint": str(tiny_bert_folder), "pooling": "mean"}}
+    return configuration.with_settings(
+        base,
+        [
+            "training.epochs=3",
+            "training.learning_rate=1e-2",
+            "training.head_learning_rate=1e-2",
+            "training.precision=32",
+            "training.accelerator=cpu",
+            "training.logger=none",
+        ],
+    )
+
+
+def weights(run_folder):
+    return load_file(run_folder / "model" / "model.safetensors")
+
+
+def same(one, other) -> bool:
+    return one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+
+
+def test_it_learns_and_writes_a_run(config, tmp_path):
+    run = runs.train(config, tmp_path / "run", progress=False)
+    assert run.report["splits"]["validation"]["accuracy"] > 0.8
+    assert run.report["train"]["loss"][-1] < run.report["train"]["loss"][0]
+    assert set(run.report["splits"]) == {"validation"}
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {
+        "config.yaml", "report.json", "predictions", "metrics.csv", "model", "MODEL_CARD.md", "curves.png", "confusion.png",
+    }  # fmt: skip
+    assert configuration.read(run.folder / "config.yaml") == config
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_the_workers(config, tmp_path):
+    one = runs.train(config, tmp_path / "one", progress=False)
+    config.training.workers = 2
+    other = runs.train(config, tmp_path / "two", progress=False)
+    assert same(weights(one.folder), weights(other.folder))
+    config.seed = 1
+    third = runs.train(config, tmp_path / "three", progress=False)
+    assert not same(weights(one.folder), weights(third.folder))
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_killed_training_continues_to_the_same_weights(config, tmp_path, average, monkeypatch):
+    """Killed for real, by SIGKILL, in the middle of an epoch, twice."""
+    config.training.average = average
+    config.training.save_every = 0.0
+    whole = runs.train(config, tmp_path / "whole", progress=False)
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    code = (
+        "import os, signal, sys\n"
+        "from multimodal_emotion import runs, training, config\n"
+        "from pathlib import Path\n"
+        "left = [int(sys.argv[2])]\n"
+        "save = training.Fit.save_state\n"
+        "def save_then_die(self, *args):\n"
+        "    save(self, *args)\n"
+        "    left[0] -= 1\n"
+        "    if not left[0]:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "training.Fit.save_state = save_then_die\n"
+        "folder = Path(sys.argv[1])\n"
+        "if (folder / 'config.yaml').exists():\n"
+        "    runs.resume(folder, progress=False)\n"
+        "else:\n"
+        "    runs.train(config.read(sys.argv[3]), folder, progress=False)\n"
+    )
+    folder = tmp_path / "killed"
+    for saves in (2, 9):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(folder), str(saves), str(tmp_path / "config.yaml")], check=False, timeout=200
+        )
+        assert done.returncode == -signal.SIGKILL
+        assert not (folder / "report.json").exists()
+    resumed = runs.resume(folder, progress=False)
+    assert same(weights(whole.folder), weights(resumed.folder))
+    assert [round(x, 9) for x in whole.report["train"]["loss"]] == [round(x, 9) for x in resumed.report["train"]["loss"]]
+
+
+def test_a_training_killed_from_outside_leaves_a_run_that_resumes(config, tmp_path):
+    config.training.epochs = 40
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "multimodal_emotion.cli", "train", str(tmp_path / "config.yaml"), "--output", str(folder), "--quiet"]
+    )
+    deadline = time.monotonic() + 120
+    while not (folder / "state" / "state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with pytest.raises(InputError, match="continue it with `train --resume`"):
+        runs.train(config, folder, progress=False)
+    assert len(runs.resume(folder, progress=False).report["train"]["loss"]) == 40
+
+
+def test_nothing_is_written_where_something_is_wrong(config, tmp_path):
+    config.model.encoders["text"]["checkpoint"] = str(tmp_path / "none")
+    with pytest.raises(InputError, match="none"):
+        runs.train(config, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_that_holds_something_is_refused(config, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="already holds something"):
+        runs.train(config, tmp_path, progress=False)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_test_split_is_never_opened_in_training(config, tmp_path, monkeypatch):
+    from multimodal_emotion.datasets.sst2 import Sst2
+
+    read = Sst2.utterances
+    opened = []
+
+    def watch(self, split):
+        opened.append(split)
+        return read(self, split)
+
+    monkeypatch.setattr(Sst2, "utterances", watch)
+    runs.train(config, tmp_path / "run", progress=False)
+    assert set(opened) == {"train", "validation"}
+
+
+def test_early_stopping_keeps_the_best_epoch(config, tmp_path):
+    config = configuration.with_settings(config, ["training.epochs=30", "training.patience=2"])
+    run = runs.train(config, tmp_path / "run", progress=False)
+    epochs = len(run.report["train"]["loss"])
+    assert epochs < 30
+    assert run.report["train"]["kept_epoch"] == epochs - 3
+
+
+def test_rates_by_block_and_decay(config):
+    splits = runs.read_splits(config)
+    trained = runs.assemble(config, runs.task_for(config, splits.corpus), splits.train)
+    config.training.layer_decay = 0.5
+    groups = parameter_groups(trained.model, config.training)
+    rates = sorted({group["lr"] for group in groups})
+    assert rates == pytest.approx([1e-2 * 0.25, 1e-2 * 0.5, 1e-2])
+    assert all(p.dim() == 1 for group in groups if group["weight_decay"] == 0 for p in group["params"])
+    trained_parameters = sum(p.numel() for group in groups for p in group["params"])
+    assert trained_parameters == sum(p.numel() for p in trained.model.parameters())
+
+
+def test_freezing(config):
+    splits = runs.read_splits(config)
+    trained = runs.assemble(config, runs.task_for(config, splits.corpus), splits.train)
+    freeze(trained.model, {"text": 2})
+    still = {name for name, p in trained.model.named_parameters() if not p.requires_grad}
+    assert any("embeddings" in name for name in still)
+    assert any("layer.0" in name for name in still)
+    assert not any("layer.1" in name for name in still)
+    with pytest.raises(InputError, match="cannot freeze 9 blocks"):
+        freeze(trained.model, 9)
+    with pytest.raises(InputError, match="unknown modality 'txt'"):
+        freeze(trained.model, {"txt": "all"})
+    for parameter in trained.model.parameters():
+        parameter.requires_grad_(False)
+    with pytest.raises(ValueError, match="nothing is left to train"):
+        build_optimizer(trained.model, config.training)
+
+
+def test_a_frozen_encoder_trains_from_its_cache(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("MULTIMODAL_EMOTION_CACHE", str(tmp_path / "cache"))
+    config.training.freeze = "all"
+    with_cache = runs.train(config, tmp_path / "one", progress=False)
+    again = runs.train(config, tmp_path / "two", progress=False)
+    config.training.cache = False
+    without = runs.train(config, tmp_path / "three", progress=False)
+    assert same(weights(with_cache.folder), weights(again.folder))
+    first, last = with_cache.report["splits"]["validation"], without.report["splits"]["validation"]
+    assert first["accuracy"] == pytest.approx(last["accuracy"], abs=0.05)
+    assert with_cache.report["train"]["parameters"]["trained"] < 100
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_the_schedule_rises_then_falls(schedule):
+    settings = Config().training
+    settings.warmup, settings.schedule = 0.1, schedule
+    factors = [rate_factor(step, 100, settings) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9] == factors[10] == pytest.approx(1.0)
+    assert np.all(np.diff(factors[10:]) <= 0)
+    assert factors[-1] == 1.0 if schedule == "constant" else factors[-1] < 0.02
+
+
+def test_the_average_of_constant_weights_is_those_weights():
+    layer = torch.nn.Linear(3, 3)
+    average = Average(layer, 0.9)
+    before = {name: tensor.clone() for name, tensor in layer.state_dict().items()}
+    for _ in range(5):
+        average.update(layer)
+    average.swap(layer)
+    for name, tensor in layer.state_dict().items():
+        assert torch.allclose(tensor, before[name])
+    with torch.no_grad():
+        layer.weight.add_(1.0)
+    average.swap(layer)
+    assert torch.allclose(layer.weight, before["weight"])
