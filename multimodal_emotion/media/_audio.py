@@ -183,8 +183,8 @@ class _Downmix:
         mean = block.mean(axis=0)
         if len(block) != len(self._energies):
             self._energies, self._energy_of_mean = np.zeros(len(block)), 0.0
-        self._energies += np.einsum("ct,ct->c", block, block, dtype=np.float64)
-        self._energy_of_mean += float(np.einsum("t,t->", mean, mean, dtype=np.float64))
+        self._energies += [np.dot(channel, channel) for channel in block]
+        self._energy_of_mean += float(np.dot(mean, mean))
         loudest = int(self._energies.argmax())
         return mean if self._energy_of_mean >= MEAN_KEEPS * self._energies[loudest] else block[loudest]
 
@@ -218,7 +218,8 @@ def _soundfile_blocks(file: soundfile.SoundFile, path: Path, start: float, end: 
     if first >= last:
         return
     try:
-        file.seek(first)
+        if first:
+            file.seek(first)
         while first < last:
             count = min(max(1, BLOCK_SAMPLES // file.channels), round(last - first))
             block = file.read(count, dtype="float32", always_2d=True)

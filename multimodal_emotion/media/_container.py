@@ -1,6 +1,7 @@
 """Containers through PyAV: opening, choosing a track, seeking, and decoding what can be decoded."""
 
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._limits import MAX_FRAME_PIXELS, PATIENCE, Patience
+from multimodal_emotion.media._limits import MAX_FRAME_PIXELS, WAIT, Patience
 from multimodal_emotion.media._types import Absent
 
 Track = av.AudioStream | av.VideoStream
@@ -51,11 +52,13 @@ def existing(path: str | Path) -> Path:
     """The path of a file that is there.
 
     Raises:
-        InputError: it is not there, or is no file.
+        InputError: it is not there, is no file, or may not be read.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: " + ("not a file" if path.exists() else "no such file"))
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: may not be read")
     return path
 
 
@@ -64,8 +67,10 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """The container of a file; whatever PyAV raises inside becomes an InputError."""
     try:
         # "file:" keeps a colon in a name from being read as a protocol
-        with av.open(f"file:{path}", options=OPTIONS, timeout=PATIENCE, metadata_errors="replace") as container:
+        with av.open(f"file:{path}", options=OPTIONS, timeout=WAIT, metadata_errors="replace") as container:
             yield container
+    except av.error.ExitError as error:
+        raise InputError(f"{path}: gave up after {WAIT:g} s without finding anything to decode") from error
     except (av.FFmpegError, OSError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise InputError(f"{path}: cannot be decoded as sound or video ({reason})") from error
@@ -108,26 +113,24 @@ def origin(container: InputContainer) -> float:
     return max(0.0, (container.start_time or 0) / av.time_base)
 
 
-def end_of_track(path: Path, kind: str, measured: bool = False) -> float:
-    """The second at which a track ends: as the file states, or measured by reading all of it (not decoding).
+def stated_end(container: InputContainer, stream: Track) -> float | None:
+    """The second at which a track ends by what the file states; None if it does not."""
+    if container.format.name in UNSTATED:
+        return None
+    if stream.duration and stream.time_base:
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - origin(container)
+    return container.duration / av.time_base if container.duration and container.duration > 0 else None
 
-    Raises:
-        Absent: there is no such track.
-    """
-    with opened(path) as container:
-        stream = chosen(container, kind, path)
-        zero = origin(container)
-        if not measured and container.format.name not in UNSTATED:
-            if stream.duration and stream.time_base:
-                return float(((stream.start_time or 0) + stream.duration) * stream.time_base) - zero
-            if container.duration and container.duration > 0:
-                return container.duration / av.time_base
-        end = following = 0.0
-        for packet in container.demux(stream):
-            if packet.size and packet.time_base:
-                second = following if packet.pts is None else float(packet.pts * packet.time_base) - zero
-                following = second + float((packet.duration or 0) * packet.time_base)
-                end = max(end, following)
+
+def measured_end(container: InputContainer, stream: Track) -> float:
+    """The second at which a track ends, by reading all of it (not decoding)."""
+    zero = origin(container)
+    end = following = 0.0
+    for packet in container.demux(stream):
+        if packet.size and packet.time_base:
+            second = following if packet.pts is None else float(packet.pts * packet.time_base) - zero
+            following = second + float((packet.duration or 0) * packet.time_base)
+            end = max(end, following)
     return end
 
 

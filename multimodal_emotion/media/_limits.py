@@ -5,22 +5,24 @@ from pathlib import Path
 
 from multimodal_emotion.errors import InputError
 
-MAX_SAMPLES = 2**26
-"""Samples that one call returns: 70 minutes at 16 kHz, 256 MiB."""
-MAX_SOURCE_SAMPLES = 2**29
-"""Samples of all channels that one call decodes to get there."""
+MAX_SAMPLES = 2**25
+"""Samples that one call returns: 35 minutes at 16 kHz, 128 MiB."""
+MAX_SOURCE_SAMPLES = 2**28
+"""Samples of all channels that one call decodes to get there: 46 minutes of 48 kHz stereo."""
 MAX_FRAME_PIXELS = 2**25
 """Pixels of a stored frame: one of 8K has 33 million."""
-MAX_IMAGE_PIXELS = 2**26
-"""Pixels of a still image: 8192 x 8192."""
-MAX_FRAME_BYTES = 2**29
-"""Bytes of pictures that one call returns."""
+MAX_IMAGE_PIXELS = 50_000_000
+"""Pixels of a still image: what the cameras of telephones give."""
+MAX_FRAME_BYTES = 2**28
+"""Bytes of pictures that one call returns: 256 MiB, 97 frames of 1280 x 720."""
 RATES = (100, 768_000)
 """Sample rates, in hertz, that are taken for true."""
 LOUDEST = 1e6
 """Samples are floats around -1 to 1; some files hold integers as floats. Anything beyond is damage."""
-PATIENCE = 10.0
-"""Processor seconds that a decoder may work without giving a result, and seconds that it may wait for the disk."""
+PATIENCE = 8.0
+"""Processor seconds that a decoder may work without giving a result: 4K of 250 frames between key frames takes six."""
+WAIT = 5.0
+"""Seconds that opening a file, or reading the next packet of it, may take."""
 
 
 class Patience:

@@ -6,7 +6,15 @@ from typing import Any
 import av
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._container import Track, chosen, end_of_track, existing, frames_from, opened, origin
+from multimodal_emotion.media._container import (
+    chosen,
+    existing,
+    frames_from,
+    measured_end,
+    opened,
+    origin,
+    stated_end,
+)
 from multimodal_emotion.media._image import identified, shown_size
 from multimodal_emotion.media._limits import Patience
 from multimodal_emotion.media._types import Absent, MediaInfo
@@ -27,31 +35,30 @@ def probe(path: str | Path) -> MediaInfo:
         with image:
             width, height = shown_size(image)
             return MediaInfo("image", width=width, height=height)
-    found: dict[str, Any] = {}
-    kinds = []
-    with opened(path) as container:
-        for kind in ("audio", "video"):
-            try:
-                found |= _of_track(chosen(container, kind, path), origin(container))
-            except Absent:
-                continue
-            kinds.append(kind)
-    if not kinds:
+    audio, video = _track(path, "audio"), _track(path, "video")
+    if not audio and not video:
         raise InputError(f"{path}: holds neither sound nor pictures")
-    if "video" in kinds:
-        found |= _of_first_picture(path)
-    duration = max(end_of_track(path, kind) for kind in kinds)
-    return MediaInfo(kinds[-1], duration=duration, has_audio="audio" in kinds, has_video="video" in kinds, **found)
+    end = max(audio.pop("end", 0.0), video.pop("end", 0.0))
+    return MediaInfo("video" if video else "audio", end, bool(audio), bool(video), **audio, **video)
 
 
-def _of_track(track: Track, zero: float) -> dict[str, Any]:
-    start = max(0.0, float((track.start_time or 0) * (track.time_base or 0)) - zero)
-    if isinstance(track, av.AudioStream):
-        return {"audio_start": start, "rate": track.rate, "channels": track.channels}
-    return {"video_start": start, "fps": float(track.average_rate) if track.average_rate else None}
+def _track(path: Path, kind: str) -> dict[str, Any]:
+    """Attributes of `MediaInfo`, and the end of the track; empty if there is none."""
+    with opened(path) as container:
+        try:
+            track = chosen(container, kind, path)
+        except Absent:
+            return {}
+        start = max(0.0, float((track.start_time or 0) * (track.time_base or 0)) - origin(container))
+        end = stated_end(container, track)
+        found: dict[str, Any] = {"end": measured_end(container, track) if end is None else end}
+        if isinstance(track, av.AudioStream):
+            return found | {"audio_start": start, "rate": track.rate, "channels": track.channels}
+        fps = float(track.average_rate) if track.average_rate else None
+    return found | {"video_start": start, "fps": fps} | _first_picture(path)
 
 
-def _of_first_picture(path: Path) -> dict[str, Any]:
+def _first_picture(path: Path) -> dict[str, Any]:
     """Only decoding a picture tells how it is turned."""
     first = next(frames_from(path, "video", 0.0, Patience(path)), None)
     if first is None:

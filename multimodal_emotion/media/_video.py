@@ -11,14 +11,25 @@ from av.video.frame import VideoFrame
 from jaxtyping import UInt8
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._container import Timed, duration_of, end_of_track, existing, frames_from
+from multimodal_emotion.media._container import (
+    Timed,
+    chosen,
+    duration_of,
+    existing,
+    frames_from,
+    measured_end,
+    opened,
+    stated_end,
+)
 from multimodal_emotion.media._limits import MAX_FRAME_BYTES, Patience, check_interval
 from multimodal_emotion.media._types import Absent, Frames
 
-LONGEST_SIDE = 1920
-"""Larger pictures are scaled down to this when decoded: one of 4K takes 25 MB, and no encoder sees a tenth of it."""
+LONGEST_SIDE = 1280
+"""Larger pictures are scaled down to this when decoded: one of 4K takes 25 MB, and no encoder takes in a tenth of it."""
 SEEK_AFTER = 10.0
 """Wanted seconds that are further apart than this are sought one by one; what lies between is not decoded."""
+WRONG_LENGTH = 1.0
+"""Seconds by which the stated length of a track may be off before pictures are spread anew over the measured one."""
 SQUARE = 0.02
 """Pixels whose sides differ by less count as square: encoders round the ratio of the whole picture."""
 SAME = 1e-6
@@ -37,7 +48,7 @@ def read_frames(
     """Pictures of a video, of all of it or of an interval, chosen by time (frame rates vary within real files).
 
     A picture is shown from its time stamp until the next one, so the interval begins with the picture already on show.
-    Pictures are turned as the file's display matrix says, have square pixels, and are scaled down to 1920 on the longer
+    Pictures are turned as the file's display matrix says, have square pixels, and are scaled down to 1280 on the longer
     side where they are larger.
 
     Args:
@@ -95,7 +106,11 @@ def pictures(
         found = _spread(path, first, last, fps, count)
     if not found:
         raise Absent(f"{path} has no picture" + (f" after {first:g} s" if first else ""))
-    return Frames(np.stack([picture for _, picture in found]), np.array([second for second, _ in found]))
+    times = np.array([second for second, _ in found])
+    pixels = np.empty((len(found), *found[0][1].shape), dtype=np.uint8)
+    for number in reversed(range(len(found))):
+        pixels[number] = found.pop()[1]  # frees each picture once it is copied: all of them twice may not fit
+    return Frames(pixels, times)
 
 
 def _check_positive(value: float | int | None, name: str) -> None:
@@ -122,13 +137,19 @@ def _held(path: Path, found: Iterable[tuple[float, Picture]]) -> list[tuple[floa
 
 def _spread(path: Path, start: float, end: float, fps: float | int | None, count: int) -> list[tuple[float, Picture]]:
     """`count` pictures evenly over the interval, or over as much of it as the track covers."""
-    stated = min(end, end_of_track(path, "video"))
-    found = _held(path, _spread_over(path, start, stated, fps, count))
-    if len(found) == count:
+    with opened(path) as container:
+        stated = stated_end(container, chosen(container, "video", path))
+    found = []
+    if stated is not None:
+        found = _held(path, _spread_over(path, start, min(end, stated), fps, count))
+        if len(found) == count:
+            return found
+    # the length is not stated, or stated wrongly, or there just are fewer pictures
+    with opened(path) as container:
+        measured = measured_end(container, chosen(container, "video", path))
+    if stated is not None and abs(min(end, measured) - min(end, stated)) < WRONG_LENGTH:
         return found
-    # there are fewer pictures than that, or the file states a wrong length
-    actual = min(end, end_of_track(path, "video", measured=True))
-    return found if abs(actual - stated) < 1 else _held(path, _spread_over(path, start, actual, fps, count))
+    return _held(path, _spread_over(path, start, min(end, measured), fps, count))
 
 
 def _spread_over(
