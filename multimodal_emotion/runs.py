@@ -25,8 +25,8 @@ from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
 from multimodal_emotion.datasets._context import with_context
 from multimodal_emotion.datasets._leakage import leakage
-from multimodal_emotion.encoders._base import Encoder
-from multimodal_emotion.errors import InputError
+from multimodal_emotion.encoders._base import Encoder, Preparation
+from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.evaluation import Outcome
 from multimodal_emotion.extraction import extract
 from multimodal_emotion.files import cache_folder, write_text
@@ -47,11 +47,13 @@ class Run:
         folder: where it lies.
         report: the contents of report.json.
         trained: the model, loaded.
+        config: what it was made from.
     """
 
     folder: Path
     report: dict[str, Any]
     trained: TrainedModel
+    config: Config
 
 
 def train(config: Config, output: str | Path, *, progress: bool = True) -> Run:
@@ -86,7 +88,8 @@ def resume(folder: str | Path, *, progress: bool = True) -> Run:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: no run there (no {CONFIG}); start one with `train --output {folder}`")
     if (folder / REPORT).is_file():
-        return Run(folder, json.loads((folder / REPORT).read_text(encoding="utf-8")), checkpoint.load(folder))
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        return Run(folder, report, checkpoint.load(folder), configuration.read(folder / CONFIG))
     return _train(configuration.read(folder / CONFIG), folder, progress=progress)
 
 
@@ -103,6 +106,7 @@ def evaluate(
     precision: str = "auto",
     workers: int = 0,
     on_error: str = "raise",
+    modalities: Sequence[str] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Scores a trained model on one split.
@@ -117,6 +121,7 @@ def evaluate(
         limit: score only so many utterances, drawn with seed 0.
         output: where report.json, predictions and pictures go; None writes nothing.
         precision, workers, on_error: see `inference.score`.
+        modalities: use these only; the others of the model are absent.
         progress: whether to say what is being done.
 
     Returns:
@@ -135,7 +140,8 @@ def evaluate(
     utterances = _draw(utterances, limit, 0)
     if progress:
         print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
-    rows = Rows(utterances, trained.preparations, trained.task, words=trained.words, on_error=on_error)
+    chosen = _chosen(trained, modalities)
+    rows = Rows(utterances, chosen, trained.task, words=trained.words, on_error=on_error)
     outcome = _outcome(trained, rows, precision=precision, workers=workers)
     splits = {split: utterances}
     if split != "train" and "train" in corpus.splits:
@@ -146,7 +152,7 @@ def evaluate(
         seed=trained.about.get("seed"),
         outcomes={split: outcome},
         train=None,
-        leakage=leakage(splits, trained.modalities),
+        leakage=leakage(splits, tuple(chosen)),
     )
     if output is not None:
         write_results(Path(output), trained.task, report, {split: outcome})
@@ -307,7 +313,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
     }
     write_run(folder, trained, report, outcomes, history, splits.corpus)
-    return Run(folder, report, trained)
+    return Run(folder, report, trained, config)
 
 
 @dataclass(frozen=True)
@@ -376,6 +382,14 @@ def untrained_report(config: Config) -> dict[str, Any]:
         train=None,
         leakage=None,
     )
+
+
+def _chosen(trained: TrainedModel, modalities: Sequence[str] | None) -> dict[str, Preparation]:
+    """The preparations of these modalities; an unknown one is an InputError."""
+    for name in modalities or ():
+        if name not in trained.modalities:
+            raise unknown("modality", name, trained.modalities, "the model")
+    return {name: item for name, item in trained.preparations.items() if modalities is None or name in modalities}
 
 
 def _read(corpus: Corpus, split: str, context: int) -> list[Utterance]:

@@ -1,6 +1,7 @@
 """Training: the loop, on Lightning Fabric; resumable at any step to the same weights, bit for bit on one processor."""
 
 import contextlib
+import ctypes
 import hashlib
 import logging
 import resource
@@ -88,6 +89,7 @@ class Fit:
         """
         self.trained, self.train, self.validation = trained, train, validation
         self.settings, self.seed, self.folder, self.progress = settings, seed, folder, progress
+        keep_memory()
         device = torch.device("cuda" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
         self.precision = resolve_precision(settings.precision, device)
         with _quiet():
@@ -299,6 +301,19 @@ def peak_rss_mb() -> float:
     """The most memory this process has held, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def keep_memory() -> None:
+    """Asks the C library to keep freed memory for the next step's tensors instead of handing it back to the system.
+
+    By default glibc maps every large block anew and unmaps it when it is freed: a training step on a processor then spends
+    a fifth of its time on page faults. Other C libraries are left as they are.
+    """
+    threshold, trim, top_pad = -3, -1, -2
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        for parameter, value in ((threshold, 1 << 30), (trim, 1 << 30), (top_pad, 64 << 20)):
+            mallopt(parameter, value)
 
 
 def _mix(*parts: object) -> int:

@@ -152,7 +152,7 @@ def test_corpora_lists_and_describes(sst2_folder):
     listed = json.loads(run("corpora", "--json").stdout)
     assert {"sst2", "meld", "goemotions"} <= {card["name"] for card in listed}
     described = json.loads(run("corpora", "sst2", "--root", sst2_folder, "--json").stdout)
-    assert described["splits"]["train"]["utterances"] == 96
+    assert described["splits"]["train"]["utterances"] == 256
     shown = run("corpora", "sst2", "--root", sst2_folder).stdout
     assert "positive" in shown
     assert "train" in shown

@@ -47,7 +47,7 @@ def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
     return pairs
 
 
-def sst2_tree(root: Path, train: int = 96, validation: int = 48) -> Path:
+def sst2_tree(root: Path, train: int = 256, validation: int = 48) -> Path:
     """SST-2 in the layout of GLUE with generated sentences."""
     root.mkdir(parents=True, exist_ok=True)
     for name, count, seed in (("train", train, 1), ("dev", validation, 2)):
