@@ -15,12 +15,10 @@ from numpy import ndarray as Array
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import atomic_path, write_text
-from multimodal_emotion.synthesis._face import SIZE, film
+from multimodal_emotion.synthesis._drawing import SIZE
+from multimodal_emotion.synthesis._face import FPS, film
 from multimodal_emotion.synthesis._phones import words
 from multimodal_emotion.synthesis._voice import RATE, speak
-
-FPS = 10
-"""Pictures a second."""
 
 CODECS = ("libx264", "libopenh264", "mpeg4")
 """Encoders of video, the best first; which are there depends on how PyAV was built."""

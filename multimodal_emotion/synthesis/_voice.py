@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float
 from numpy import ndarray as Array
-from scipy.ndimage import uniform_filter1d
 
 from multimodal_emotion.synthesis._acting import generator, perform
 from multimodal_emotion.synthesis._phones import Phone, words
@@ -128,7 +127,7 @@ def _tracks(text: str, tempo: float) -> Tracks:
         axis=0,
     )
     # The tongue is slow and the breath is quick: formants glide over 50 ms, loudness changes within 15 ms.
-    slow, quick, slowest = (uniform_filter1d(columns, size, axis=0) for size in (10, 3, 24))
+    slow, quick, slowest = (_smooth(columns, size) for size in (10, 3, 24))
     return Tracks(slow[:, :3], quick[:, 3], quick[:, 4], columns[:, 5], columns[:, 6], slowest[:, 7])
 
 
@@ -148,7 +147,7 @@ def _pitch(
     steps = len(tracks.voice)
     place = np.linspace(0, 1, steps)
     tremble = manner.tremor * np.sin(2 * np.pi * (6.0 * place * steps * HOP / RATE + chance.random()))
-    wander = uniform_filter1d(chance.normal(size=steps), 40) * 2.0
+    wander = 2.0 * _smooth(chance.normal(size=(steps, 1)), 40)[:, 0]
     rough = manner.roughness * chance.normal(size=steps)
     rise = 5.0 * asks * np.clip((place - 0.8) / 0.2, 0, 1)
     accent = 1.6 * manner.range * tracks.accent
@@ -210,6 +209,12 @@ def _filter(source: Float[Array, " time"], response: Array) -> Float[Array, " ti
     for number in range(SPAN // HOP):
         result[number : number + steps] += shaped[:, number]
     return result.ravel()[WINDOW - HOP :][: len(source)]
+
+
+def _smooth(tracks: Float[Array, "step column"], size: int) -> Float[Array, "step column"]:
+    """The mean over so many steps around each step."""
+    padded = np.pad(tracks, ((size // 2, size - 1 - size // 2), (0, 0)), "edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, size, axis=0).mean(axis=-1)
 
 
 def _stretch(track: Float[Array, " step"]) -> Float[Array, " time"]:
