@@ -26,7 +26,7 @@ class Preparation(ABC):
         cheap: whether all rows of a corpus may be prepared at once and kept in memory (token ids).
     """
 
-    fill: float = 0
+    fill: float = 0.0
     max_length: int = 0
     cheap: ClassVar[bool] = False
 
