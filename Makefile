@@ -1,0 +1,53 @@
+# Each target sets up what it needs: a virtual environment in .venv, filled from PyPI once (and again when the
+# requirements in setup.cfg change). Another interpreter: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint format bench docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    train on the starter corpus (text, generated speech and faces), predict a video; result in runs/demo"
+	@echo "make test    run the tests"
+	@echo "make lint    check format, style, types and imports"
+	@echo "make format  put the code into the format that lint checks"
+	@echo "make bench   run the benchmarks"
+	@echo "make docs    check the links and the Python examples of the documents"
+	@echo "make clean   remove the environment and everything that was made, except runs"
+
+$(READY): setup.cfg pyproject.toml
+	@$(PYTHON) -c "import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))" 2>/dev/null || { echo "Python 3.10 or newer with venv is needed (on Debian: apt install python3-venv); make PYTHON=... names another"; exit 1; }
+	@echo "setting up $(VENV) from PyPI: some minutes, about 7 GB"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,dev]"
+	@touch $(READY)
+
+demo: $(READY)
+	@rm -rf runs/demo
+	$(BIN)/multimodal-emotion demo --output runs/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	@set -e; for file in $(wildcard benchmarks/[a-z]*.py); do echo "$$file"; $(BIN)/python $$file; done
+
+docs: $(READY)
+	$(BIN)/python docs/check.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
