@@ -19,7 +19,7 @@ def model_card(trained: TrainedModel, report: Mapping[str, Any], corpus: Corpus)
         f"- {name}: `{given['type']}`, {given.get('checkpoint', 'no checkpoint')}"
         for name, given in trained.settings.encoders.items()
     )
-    duplicates = report.get("leakage", {}).get("duplicates", {}).get("validation", {}).get("count", 0)
+    duplicates = (report.get("leakage") or {}).get("duplicates", {}).get("validation", {}).get("count", 0)
     software = ", ".join(f"{name} {number}" for name, number in versions().items())
     return f"""# Emotion model trained on {corpus.title}
 

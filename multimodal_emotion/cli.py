@@ -64,6 +64,12 @@ def train(arguments: argparse.Namespace) -> None:
     else:
         if not arguments.output:
             raise InputError("train needs --output RUN (a new folder), or --resume RUN")
+        if arguments.folds:
+            from multimodal_emotion.crossvalidation import cross_validate
+
+            report = cross_validate(_config(arguments), arguments.folds, arguments.output, progress=not arguments.quiet)
+            _show_report(report, arguments.json)
+            return
         run = runs.train(_config(arguments), arguments.output, progress=not arguments.quiet)
     _show_report(run.report, arguments.json)
     print(f"run: {run.folder}", file=sys.stderr)
@@ -235,6 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--fusion", help="a fusion, such as concat or attention")
     verb.add_argument("--modalities", help="use these only, such as audio,text")
     verb.add_argument("--task", help="in place of the corpus' own")
+    verb.add_argument("--folds", metavar="COLUMN", help="cross-validate: speaker, dialogue, or a fold column of the corpus")
     verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
     verb.add_argument("--epochs", type=int)
     verb.add_argument("--seed", type=int)

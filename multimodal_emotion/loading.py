@@ -153,7 +153,7 @@ def collate_for(
         for name, preparation in preparations.items()
         if padding == "max_length" and preparation.max_length
     }
-    fills = {name: 0 if name in encoded else preparation.fill for name, preparation in preparations.items()}
+    fills = {name: 0.0 if name in encoded else preparation.fill for name, preparation in preparations.items()}
     return Collate(fills, task, lengths, encoded)
 
 

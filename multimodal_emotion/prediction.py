@@ -3,22 +3,24 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 
-from multimodal_emotion import checkpoint
+from multimodal_emotion import checkpoint, media
 from multimodal_emotion.batch import Label, Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import atomic_path
 from multimodal_emotion.inference import Scored, decode, score
 from multimodal_emotion.inputs import SUFFIXES, as_utterance
+from multimodal_emotion.transcripts import is_transcript
 
 Input = str | Path | Utterance
 
@@ -132,11 +134,13 @@ def predict_utterances(
 ) -> Iterator[Prediction]:
     """Predictions in the order of the utterances, streaming, in bounded memory."""
     options: dict[str, Any] = {"batch_size": batch_size, "precision": precision, "on_error": on_error}
-    timed = bool({"audio", "image"} & set(trained.modalities)) or transcribe is not None
-    for recordings, group in groupby(utterances, key=lambda utterance: timed and is_recording(utterance)):
-        if not recordings:
+    timed = bool({"audio", "image"} & set(media_of(trained).values())) or transcribe is not None
+    for in_time, group in groupby(utterances, key=lambda item: has_transcript(item) or (timed and is_recording(item))):
+        if not in_time:
             for item in score(trained, group, opinions=True, **options):
-                yield from predictions(trained, [item])
+                (found,) = predictions(trained, [item])
+                reasons = () if item.present else absences(trained, item.utterance, ())
+                yield replace(found, errors=tuple(dict.fromkeys([*found.errors, *reasons])))
             continue
         from multimodal_emotion.timeline import predict_recording
 
@@ -174,6 +178,43 @@ def named(trained: TrainedModel, scores: np.ndarray) -> dict[str, float]:
 def is_recording(utterance: Utterance) -> bool:
     """Whether it is a whole recording: sound or video without an interval of its own, hence in need of windows."""
     return bool(utterance.audio or utterance.video) and utterance.start is None and utterance.end is None
+
+
+def has_transcript(utterance: Utterance) -> bool:
+    """Whether its text is the path of a transcript, whose words have times."""
+    return is_transcript(utterance.text) and utterance.start is None and utterance.end is None
+
+
+def media_of(trained: TrainedModel) -> dict[str, str]:
+    """What each modality of the model is made from: "text", "audio", "image" or "features"."""
+    return {name: encoder.medium for name, encoder in trained.model.encoders.items()}  # type: ignore[misc]
+
+
+UNUSABLE = {
+    "audio": "its encoder found nothing to use in the sound",
+    "features": "no such features were given",
+    "image": "no face was found in the pictures",
+    "text": "its encoder found nothing to use in the text",
+}
+"""Why a modality is absent though its medium is there."""
+
+
+def absences(trained: TrainedModel, utterance: Utterance, present: Collection[str]) -> Iterator[str]:
+    """Why modalities of the model were absent.
+
+    Args:
+        trained: the model.
+        utterance: what was read; it is decoded again.
+        present: the modalities that were there.
+    """
+    for name, medium in media_of(trained).items():
+        if name in present:
+            continue
+        try:
+            reason = None if medium == "features" else media.why_absent(utterance, medium)
+        except InputError as error:
+            reason = str(error)
+        yield f"{name} is absent: {reason or UNUSABLE[medium]}"
 
 
 def with_parts(utterance: Utterance, text: str | None, audio: str | Path | None, image: str | Path | None) -> Utterance:
@@ -288,31 +329,45 @@ def _writer(path: Path) -> Iterator[Callable[[Prediction], None]]:
         with timeline_writer(path) as add:
             yield add
         return
+    if path.suffix == ".csv":
+        with _table(path) as add:
+            yield add
+        return
     with atomic_path(path) as place, place.open("w", encoding="utf-8", newline="") as file:
-        if path.suffix == ".jsonl":
-            yield lambda item: print(json.dumps(item.to_dict(), ensure_ascii=False), file=file)
-        else:
-            yield _TableWriter(file)
+        yield lambda item: print(json.dumps(item.to_dict(), ensure_ascii=False), file=file)
 
 
-class _TableWriter:
-    """One row for each utterance, or for each window of a recording; the columns are those of the first row."""
+@contextmanager
+def _table(path: Path) -> Iterator[Callable[[Prediction], None]]:
+    """One row for each utterance, or for each window of a recording.
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._writer: csv.DictWriter | None = None
+    Which columns there are (a modality may first be present in the last row) is known at the end: until then rows wait in
+    a file without a name.
+    """
+    columns = dict.fromkeys(("id", "start", "end", "text", "label", "present"))
+    with TemporaryFile("w+", encoding="utf-8") as waiting:
 
-    def __call__(self, item: Prediction) -> None:
-        for row in map(self._row, item.windows or (item,)):
-            if self._writer is None:
-                self._writer = csv.DictWriter(self._file, fieldnames=list(row), extrasaction="ignore")
-                self._writer.writeheader()
-            self._writer.writerow(row)
+        def add(item: Prediction) -> None:
+            for row in map(_row, item.windows or (item,)):
+                columns.update(dict.fromkeys(row))
+                print(json.dumps(row), file=waiting)
 
-    @staticmethod
-    def _row(item: Prediction) -> dict[str, Any]:
-        row = {"id": item.id, "start": item.start, "end": item.end, "text": item.text, "label": _cell(item.label)}
-        return row | {"present": "|".join(item.present)} | dict(item.scores)
+        yield add
+        waiting.seek(0)
+        with atomic_path(path) as place, place.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(columns))
+            writer.writeheader()
+            writer.writerows(map(json.loads, waiting))
+
+
+def _row(item: Prediction) -> dict[str, Any]:
+    """The cells of a prediction; of several modalities, the opinion and the share of each are "audio.LABEL", "audio.share"."""
+    row = {"id": item.id, "start": item.start, "end": item.end, "text": item.text, "label": _cell(item.label)}
+    row |= {"present": "|".join(item.present)} | dict(item.scores)
+    for name, scores in item.opinions.items():
+        row |= {f"{name}.{label}": value for label, value in scores.items()}
+        row |= {f"{name}.share": item.shares[name]} if name in item.shares else {}
+    return row
 
 
 def _cell(label: Any) -> str:

@@ -136,8 +136,8 @@ def evaluate(
         same = stated.get("name") == corpus
         options = {**(stated.get("options") or {} if same else {}), **(options or {})}
         corpus = load_corpus(corpus, root, level=level or (stated.get("level") if same else None), **options)
-    utterances = _labelled(_read(corpus, split, trained.reading.get("context", 0)), corpus, split)
-    utterances = _draw(utterances, limit, 0)
+    utterances = _labelled(read(corpus, split, trained.reading.get("context", 0)), corpus, split)
+    utterances = draw(utterances, limit, 0)
     if progress:
         print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
     chosen = _chosen(trained, modalities)
@@ -308,6 +308,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
         outcomes=outcomes,
         train=history.summary() | {"parameters": parameter_counts(trained)},
         leakage=leakage({"train": splits.train, "validation": splits.validation}, trained.modalities),
+        tuned_on="validation",
     )
     trained.about["validation"] = {
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
@@ -334,7 +335,7 @@ def read_splits(config: Config) -> Splits:
     wanted = config.corpus
     corpus = load_corpus(wanted.name, wanted.root, level=wanted.level, **wanted.options)
     train_split, validation_split = (
-        _draw(_labelled(_read(corpus, split, wanted.context), corpus, split), wanted.limit, config.seed)
+        draw(_labelled(read(corpus, split, wanted.context), corpus, split), wanted.limit, config.seed)
         for split in ("train", "validation")
     )
     return Splits(corpus, train_split, validation_split)
@@ -392,7 +393,8 @@ def _chosen(trained: TrainedModel, modalities: Sequence[str] | None) -> dict[str
     return {name: item for name, item in trained.preparations.items() if modalities is None or name in modalities}
 
 
-def _read(corpus: Corpus, split: str, context: int) -> list[Utterance]:
+def read(corpus: Corpus, split: str, context: int) -> list[Utterance]:
+    """The utterances of a split, each with so many of its dialogue before it."""
     utterances = list(corpus.utterances(split))
     return with_context(utterances, context) if context else utterances
 
@@ -404,12 +406,26 @@ def _labelled(utterances: Sequence[Utterance], corpus: Corpus, split: str) -> li
     return labelled
 
 
-def _draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utterance]:
+def draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utterance]:
     """A seeded draw without replacement, in the order of the corpus."""
     if limit is None or limit >= len(utterances):
         return utterances
     chosen = sorted(random.Random(seed).sample(range(len(utterances)), limit))
     return [utterances[index] for index in chosen]
+
+
+def score_split(trained: TrainedModel, utterances: Sequence[Utterance], config: Config) -> Outcome:
+    """The outcome of labelled utterances for a model trained with this configuration, through the feature cache."""
+    (features,) = frozen_features(trained, config, [utterances])
+    rows = Rows(
+        utterances,
+        trained.preparations,
+        trained.task,
+        words=trained.words,
+        on_error=config.corpus.on_error,
+        features=features,
+    )
+    return _outcome(trained, rows, precision=config.training.precision, workers=config.training.workers)
 
 
 def _outcome(trained: TrainedModel, rows: Rows, *, precision: str, workers: int) -> Outcome:
@@ -431,7 +447,8 @@ def _metrics_table(history: History) -> str:
         for epoch in history.epochs
     ]
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    # A figure may be undefined in some epochs.
+    writer = csv.DictWriter(text, fieldnames=list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -80,7 +80,7 @@ def test_losses_and_predictions_are_those_of_the_recipe(tiny_bert_folder, sst2_f
     orders = [fit.batches(epoch) for epoch in range(EPOCHS)]
     fit.run()
     texts = [utterance.text for utterance in splits.train]
-    labels = [int(task.target(utterance)) for utterance in splits.train]
+    labels = [task.labels.index(utterance.label) for utterance in splits.train]
     expected, logits = reference(tiny_bert_folder, texts, labels, orders, start)
     assert losses == pytest.approx(expected, abs=1e-5)
     ours = [item.scores.argmax() for item in score_rows(trained, rows, precision="32")]

@@ -53,11 +53,11 @@ class Tokens(Preparation):
         if not texts:
             return [None] * len(media)
         plain = self._tokenizer(
-            [self.prefix + text.text for text in texts], truncation=True, max_length=self.max_length
+            [self.prefix + _spoken(text) for text in texts], truncation=True, max_length=self.max_length
         )["input_ids"]
         rows = [np.asarray(ids, dtype=np.int64) for ids in plain]
         for number, text in enumerate(texts):
-            if text.context and len(rows[number]) < self.max_length - 2:
+            if text.context and text.words is None and len(rows[number]) < self.max_length - 2:
                 rows[number] = self._pair(text)
         source = iter(rows)
         return [None if medium is None else next(source) for medium in media]
@@ -77,8 +77,7 @@ class Tokens(Preparation):
         """(words,): the token that starts each word; -1 for words beyond the length or without a token."""
         if medium.words is None:
             raise InputError(f"the text {medium.text[:40]!r} has no words; a word-level task needs them")
-        joined = self.prefix + " ".join(medium.words)
-        encoding = self._tokenizer(joined, truncation=True, max_length=self.max_length)
+        encoding = self._tokenizer(self.prefix + _spoken(medium), truncation=True, max_length=self.max_length)
         starts, position = [], len(self.prefix)
         for word in medium.words:
             tokens = (encoding.char_to_token(position + offset) for offset in range(len(word)))
@@ -179,6 +178,11 @@ class Bert(Encoder):
         """Writes config.json and the tokeniser's files."""
         self.backbone.config.save_pretrained(folder)
         self.prepare._tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
+
+
+def _spoken(text: Text) -> str:
+    """What is tokenised: the words where they are given, so that each can be found again, else the text."""
+    return text.text if text.words is None else " ".join(text.words)
 
 
 def segments(inputs: MaskedSequence, separator: int) -> torch.Tensor:
