@@ -1,6 +1,7 @@
 """Loading parts of a checkpoint through transformers: quietly, without code or pickles from it, with errors of one line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,15 +19,23 @@ def load_part(function: Callable[..., Any], place: str, **given: Any) -> Any:
     Raises:
         InputError: it cannot be loaded; the first line of the reason is kept.
     """
+    try:
+        with quietly():
+            return function(place, trust_remote_code=False, **given)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(f"checkpoint {place} cannot be loaded: {reason[:300]}") from error
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps transformers from writing reports and progress bars."""
     level = logging.get_verbosity()
     bars = logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        return function(place, trust_remote_code=False, **given)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise InputError(f"checkpoint {place} cannot be loaded: {reason[:300]}") from error
+        yield
     finally:
         logging.set_verbosity(level)
         if bars:
