@@ -1,5 +1,6 @@
-"""Pictures of a run: its curves, its confusions. Drawn with matplotlib's objects, so that no global state is touched."""
+"""Pictures of a run: how training went, what is taken for what. Drawn without a display and without global state."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,69 +9,82 @@ import numpy as np
 
 from multimodal_emotion.files import atomic_path
 
+DOTS_PER_INCH = 120
+LOSS, METRIC = "#b2403a", "#2a6f97"
+
 
 def curves(epochs: Sequence[Mapping[str, Any]], primary_metric: str, path: str | Path) -> None:
-    """Training loss and validation figure by epoch.
+    """Draws the training loss and, where there is validation, the primary metric of each epoch.
 
     Args:
-        epochs: `loss` and `metrics` of each.
-        primary_metric: the figure to show; nothing is shown where it is missing.
-        path: of the .png.
+        epochs: of each: `loss`, and `metrics` of the validation split (may be empty).
+        primary_metric: a key of `metrics`.
+        path: the PNG file to write.
     """
-    from matplotlib.figure import Figure
+    figure = _figure(8, 3.6)
+    numbers = range(1, len(epochs) + 1)
+    found = [epoch.get("metrics", {}).get(primary_metric) for epoch in epochs]
+    series = [("training loss", [epoch["loss"] for epoch in epochs], LOSS)]
+    if any(value is not None for value in found):
+        values = [np.nan if value is None else value for value in found]
+        series.append((f"{primary_metric} on validation", values, METRIC))
+    for position, (title, values, colour) in enumerate(series, start=1):
+        axes = figure.add_subplot(1, len(series), position)
+        axes.plot(numbers, values, color=colour, marker="o", markersize=4)
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.locator_params(axis="x", integer=True)
+        axes.grid(alpha=0.3)
+    _save(figure, path)
 
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    numbers = np.arange(1, len(epochs) + 1)
-    axis = figure.add_subplot()
-    axis.plot(numbers, [epoch["loss"] for epoch in epochs], color="#8a4f7d", marker="o", label="train loss")
-    axis.set(xlabel="epoch", ylabel="train loss", xticks=numbers[:: max(1, len(numbers) // 12)])
-    values = [figure_of(epoch["metrics"].get(primary_metric)) for epoch in epochs]
-    lines = list(axis.get_lines())
-    if not np.isnan(values).all():
-        other = axis.twinx()
-        lines += other.plot(numbers, values, color="#2a7f62", marker="s", label=f"validation {primary_metric}")
-        other.set_ylabel(f"validation {primary_metric}")
-    axis.legend(handles=lines, loc="center right")
-    axis.spines["top"].set_visible(False)
-    save(figure, path)
 
-
-def confusion(figures: Mapping[str, Any], path: str | Path) -> None:
-    """Which label was taken for which: shares of each true label as shades, counts as numbers. Nothing without one.
+def confusion(figures: Mapping[str, Any], path: str | Path, labels: Sequence[str] | None = None) -> None:
+    """Draws the confusion matrix of a split: colours are shares of the row, numbers are counts.
 
     Args:
-        figures: of a split: `confusion` and, for the names, `per_label`.
-        path: of the .png.
+        figures: a split of report.json. One without `confusion` (a regression) draws nothing.
+        path: the PNG file to write.
+        labels: of rows and columns; None takes those of `per_label`.
     """
-    if figures.get("confusion") is None:
+    if "confusion" not in figures:
         return
+    counts = np.array(figures["confusion"])
+    names, totals = list(labels or figures["per_label"]), counts.sum(axis=1)
+    if len(names) != len(counts):
+        names = [str(number) for number in range(len(counts))]
+    elif set(names) == set(figures["per_label"]):
+        # Of sets of labels a row holds only the misses that something stands in the place of.
+        totals = np.array([figures["per_label"][name]["support"] for name in names])
+    side = 2.2 + 0.44 * len(counts) + 0.07 * max(map(len, names))
+    figure = _figure(side + 0.8, side)
+    axes = figure.add_subplot()
+    shares = counts / np.maximum(totals, 1)[:, None]
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.55 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 4 else 0, parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"{figures['n']} utterances: counts, coloured by share of the row")
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    _save(figure, path)
+
+
+def _figure(width: float | int, height: float | int) -> Any:
+    """A figure of its own, in inches: pyplot would keep it and look for a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    counts = np.asarray(figures["confusion"], dtype=float)
-    names = list(figures["per_label"])
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    size = max(4.5, 0.42 * len(names) + 2)
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axis = figure.add_subplot()
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(names)), names)
-    axis.set(xlabel="predicted", ylabel="true")
-    small = 10 if len(names) <= 10 else 6
-    for row, column in np.argwhere(counts > 0):
-        colour = "white" if shares[row, column] > 0.55 else "#333333"
-        axis.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", fontsize=small, color=colour)
-    save(figure, path)
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
-def figure_of(value: Any) -> float:
-    """A figure as one number: the mean where each label has its own."""
-    if value is None:
-        return float("nan")
-    return float(np.mean(list(value.values()))) if isinstance(value, Mapping) else float(value)
-
-
-def save(figure: Any, path: str | Path) -> None:
-    """Writes a picture in one step."""
-    with atomic_path(path) as place:
-        figure.savefig(place, format="png", dpi=130)
+def _save(figure: Any, path: str | Path) -> None:
+    with atomic_path(path) as beside, warnings.catch_warnings():
+        # A label in a script that the font lacks is drawn as boxes; that is no reason to stop.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(beside, format="png")
