@@ -104,12 +104,11 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The same batch on another device."""
-        move = {"device": device, "non_blocking": non_blocking}
         return replace(
             self,
-            inputs={name: sequence.to(**move) for name, sequence in self.inputs.items()},
-            target=None if self.target is None else self.target.to(**move),
-            words=None if self.words is None else self.words.to(**move),
+            inputs={name: sequence.to(device, non_blocking) for name, sequence in self.inputs.items()},
+            target=None if self.target is None else self.target.to(device, non_blocking=non_blocking),
+            words=None if self.words is None else self.words.to(device, non_blocking=non_blocking),
         )
 
 

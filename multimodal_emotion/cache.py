@@ -52,7 +52,8 @@ class FeatureCache(Mapping[str, np.ndarray]):
         path, offset, shape, dtype = self._places[key]
         if 0 in shape:
             return np.zeros(shape, dtype)
-        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+        # Copy on write: torch warns of arrays that it could not write to, although nobody writes.
+        return np.memmap(path, dtype=dtype, mode="c", offset=offset, shape=shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

@@ -298,6 +298,6 @@ def _convert(value: Any, hint: Any, name: str, where: str) -> Any:
         if origin is str and name == "training.precision" and isinstance(value, int):
             return str(value)
         if isinstance(origin, type) and isinstance(value, origin) and not (origin is int and isinstance(value, bool)):
-            return dict(value) if origin is dict else list(value) if origin is list else value
+            return value
     wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in accepted)
     raise InputError(f"{name} in {where} is {value!r}; it must be {wanted}")

@@ -42,7 +42,7 @@ def show_catalogue(*, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(cards, ensure_ascii=False))
         return
-    rows = [("NAME", "TASK", "LANGUAGE", "SIZE", "LICENCE")]
+    rows: list[tuple[str, ...]] = [("NAME", "TASK", "LANGUAGE", "SIZE", "LICENCE")]
     rows += [tuple(str(card[key]) for key in ("name", "task", "language", "size", "licence")) for card in cards]
     print(table(rows, widths=(14, 20, 12, 44, 60)))
 

@@ -1,7 +1,6 @@
 """What users hand over - a sentence, a path, an `Utterance` - as `Utterance`s."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,8 @@ def as_utterance(item: Any, id: str) -> Utterance:
         return Utterance(id=id, text=item)
     if not Path(item).is_file():
         raise InputError(f"{item}: no such file")
-    return replace(Utterance(id=Path(item).name), **{medium: Path(item)})
+    given: dict[str, Any] = {medium: Path(item)}
+    return Utterance(id=Path(item).name, **given)
 
 
 def modalities_of(utterances: Iterable[Utterance]) -> tuple[str, ...]:

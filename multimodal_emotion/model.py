@@ -55,7 +55,7 @@ class EmotionModel(nn.Module):
         self.fusion = fusion
         self.head = nn.Identity() if fusion.is_head else head(fusion.dim, outputs, dropout, hidden)
         self.auxiliary = nn.ModuleDict(
-            {name: head(encoder.dim, outputs, dropout) for name, encoder in self.encoders.items()} if auxiliary else {}
+            {name: head(encoders[name].dim, outputs, dropout) for name in self.encoders} if auxiliary else {}
         )
         self.modality_dropout = modality_dropout
 
@@ -79,9 +79,17 @@ class EmotionModel(nn.Module):
         if self.training and self.modality_dropout > 0:
             inputs = hide(inputs, self.modality_dropout)
         return {
-            name: encoder.pool_features(inputs[name]) if name in encoded else encoder(inputs[name])
-            for name, encoder in self.encoders.items()
+            name: self.encoder(name).pool_features(inputs[name])
+            if name in encoded
+            else self.encoder(name)(inputs[name])
+            for name in self.encoders
         }
+
+    def encoder(self, name: str) -> Encoder:
+        """The encoder of a modality."""
+        found = self.encoders[name]
+        assert isinstance(found, Encoder)
+        return found
 
     def decide(self, encoded: Mapping[str, MaskedSequence], words: Int[Tensor, "batch words"] | None = None) -> Output:
         """{modality: (batch, time', dim)} -> Output; what follows the encoders."""

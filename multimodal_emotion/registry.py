@@ -63,7 +63,7 @@ def settings(cls: type) -> dict[str, inspect.Parameter]:
     for owner in cls.__mro__:
         if "__init__" not in vars(owner):
             continue
-        parameters = list(inspect.signature(owner.__init__).parameters.values())[1:]
+        parameters = list(inspect.signature(vars(owner)["__init__"]).parameters.values())[1:]
         for parameter in parameters:
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 found.setdefault(parameter.name, parameter)

@@ -143,7 +143,7 @@ def evaluate(
     chosen = _chosen(trained, modalities)
     rows = Rows(utterances, chosen, trained.task, words=trained.words, on_error=on_error)
     outcome = _outcome(trained, rows, precision=precision, workers=workers)
-    splits = {split: utterances}
+    splits: dict[str, Sequence[Utterance]] = {split: utterances}
     if split != "train" and "train" in corpus.splits:
         splits = {"train": corpus.utterances("train"), **splits}
     report = evaluation.report(

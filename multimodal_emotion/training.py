@@ -213,7 +213,7 @@ class Fit:
         )
         if self.average is not None:
             self.average.swap(self.trained.model)
-        return self.trained.task.metrics(self.validation.targets, [item.scores for item in scored])
+        return self.trained.task.metrics(self.validation.targets or [], [item.scores for item in scored])
 
     def keep(self, result: Epoch) -> None:
         """Keeps the weights of this epoch if it is the best so far on validation (or the last, if that is wanted)."""

@@ -64,7 +64,6 @@ class Encoder(nn.Module, ABC):
         padding_invariant: whether a padded row gives the same output as the row alone. Where it does not, `forward` runs
             rows of equal length together, so that a caller never sees a difference.
         frozen: whether `extract` is without gradient (set by `freeze`).
-        wants_fit: whether `fit` must see the features of the training split before training.
     """
 
     medium: ClassVar[str]
@@ -72,7 +71,6 @@ class Encoder(nn.Module, ABC):
     prepare: Preparation
     padding_invariant: bool = True
     frozen: bool = False
-    wants_fit: bool = False
 
     @abstractmethod
     def extract(self, inputs: MaskedSequence) -> MaskedSequence:
@@ -129,7 +127,12 @@ class Encoder(nn.Module, ABC):
         index = present.nonzero(as_tuple=True)[0]
         return _scatter([(index, function(inputs.rows(index)))], len(present))
 
-    def fit(self, features: Iterable[MaskedSequence]) -> None:  # noqa: B027  (most encoders learn by gradient only)
+    @property
+    def wants_fit(self) -> bool:
+        """Whether `fit` must see the features of the training split before training."""
+        return False
+
+    def fit(self, features: Iterable[MaskedSequence]) -> None:
         """Learns from the features of the training split, one utterance or batch after the other (standardisation)."""
 
     def freeze(self, bottom: int | None = None) -> None:

@@ -93,6 +93,8 @@ class Bert(Encoder):
     """
 
     medium: ClassVar[str] = "text"
+    backbone: Any
+    prepare: Tokens
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ class Bert(Encoder):
         tokenizer = load_part(AutoTokenizer.from_pretrained, place)
         if not getattr(tokenizer, "is_fast", False):
             raise InputError(f"{checkpoint}: no fast tokeniser; convert it to a tokenizer.json first")
-        backbone = load_backbone(place, config, weights)
+        backbone: Any = load_backbone(place, config, weights)
         positions = _positions(config)
         if max_length > positions:
             raise InputError(f"{checkpoint}: max_length {max_length} is over the {positions} positions it has")
@@ -177,7 +179,7 @@ class Bert(Encoder):
     def save(self, folder: Path) -> None:
         """Writes config.json and the tokeniser's files."""
         self.backbone.config.save_pretrained(folder)
-        self.prepare._tokenizer.save_pretrained(folder)  # type: ignore[attr-defined]
+        self.prepare._tokenizer.save_pretrained(folder)
 
 
 def _spoken(text: Text) -> str:
