@@ -10,6 +10,9 @@ import numpy as np
 from multimodal_emotion.files import atomic_path
 
 DOTS_PER_INCH = 120
+FEW = 12
+"""Up to so many labels a cell has room for the share beside the count."""
+
 LOSS, METRIC = "#b2403a", "#2a6f97"
 
 
@@ -55,7 +58,7 @@ def confusion(figures: Mapping[str, Any], path: str | Path, labels: Sequence[str
     elif set(names) == set(figures["per_label"]):
         # Of sets of labels a row holds only the misses that something stands in the place of.
         totals = np.array([figures["per_label"][name]["support"] for name in names])
-    side = 2.2 + 0.44 * len(counts) + 0.07 * max(map(len, names))
+    side = 2.2 + 0.46 * len(counts) + 0.07 * max(map(len, names))
     figure = _figure(side + 0.8, side)
     axes = figure.add_subplot()
     shares = counts / np.maximum(totals, 1)[:, None]
@@ -63,12 +66,13 @@ def confusion(figures: Mapping[str, Any], path: str | Path, labels: Sequence[str
     for (row, column), count in np.ndenumerate(counts):
         if count:
             colour = "white" if shares[row, column] > 0.55 else "black"
-            axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+            text = f"{count}\n{shares[row, column]:.0%}" if len(counts) <= FEW else str(count)
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 4 else 0, parse_math=False)
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(f"{figures['n']} utterances: counts, coloured by share of the row")
+    axes.set_title(f"{figures['n']} utterances\ncounts and shares of the row", fontsize=10)
     figure.colorbar(image, ax=axes, shrink=0.8)
     _save(figure, path)
 
@@ -87,4 +91,4 @@ def _save(figure: Any, path: str | Path) -> None:
     with atomic_path(path) as beside, warnings.catch_warnings():
         # A label in a script that the font lacks is drawn as boxes; that is no reason to stop.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        figure.savefig(beside, format="png")
+        figure.savefig(beside, format="png", bbox_inches="tight")

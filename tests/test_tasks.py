@@ -198,6 +198,13 @@ def test_binary_is_two_logits_and_softmax() -> None:
         build("binary", labels=("a", "b", "c"))
 
 
+def test_calibration_error_is_in_the_metrics() -> None:
+    task = build("binary")
+    targets = [np.float32([1, 0]), np.float32([0, 1])]
+    scores = [np.float32([0.9, 0.1]), np.float32([0.8, 0.2])]
+    assert task.metrics(targets, scores)["calibration_error"] == pytest.approx((0.1 + 0.8) / 2)
+
+
 def test_focal_loss_by_hand() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0, 0.0]])
     p = logits.softmax(1)[0, 0]

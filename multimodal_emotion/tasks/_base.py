@@ -63,7 +63,7 @@ class Task(ABC):
         """The direction of the primary metric."""
         return metrics.HIGHER_IS_BETTER[self.primary_metric]
 
-    def prepare(self, utterances: Sequence[Utterance]) -> None:  # noqa: B027  (some tasks need nothing)
+    def prepare(self, utterances: Sequence[Utterance]) -> None:
         """Looks once at the training utterances: class weights, for example. Called by training only."""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class Task(ABC):
     def decode(self, scores: np.ndarray) -> list[Any]:
         """Scores (N, K) -> N predictions in the form of `Utterance.label`; for word-level tasks (words, K) -> word tags."""
 
-    def tune(self, targets: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> None:  # noqa: B027
+    def tune(self, targets: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> None:
         """Chooses what decoding needs (thresholds) on validation data. Called by training only."""
 
     def cross_fitted(self, targets: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
@@ -139,7 +139,7 @@ class Task(ABC):
         """What `prepare` and `tune` found out and scoring or decoding needs, by name, as JSON types."""
         return {}
 
-    def restore(self, learned: Mapping[str, Any]) -> None:  # noqa: B027  (most tasks have nothing)
+    def restore(self, learned: Mapping[str, Any]) -> None:
         """Takes back what `learned` gave."""
 
     def state(self) -> dict[str, Any]:

@@ -86,6 +86,17 @@ class Multiclass(Classification):
         """(labels, labels) counts."""
         return metrics.confusion(*self._decisions(targets, scores), self.outputs)
 
+    def metrics(self, targets: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> dict[str, Any]:
+        """See `Task.metrics`; and the calibration error.
+
+        That is none of `figures`, since a bootstrap would not be fair to it: utterances that are drawn twice make any
+        probabilities look worse.
+        """
+        true, predicted = self._decisions(targets, scores)
+        confidence = np.array([row.max() for row in scores], dtype=float)
+        bins = metrics.calibration_bins(confidence, true == predicted).sum(axis=0)
+        return super().metrics(targets, scores) | {"calibration_error": float(metrics.calibration_error(bins))}
+
     def _decisions(self, targets: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Numbers of the true and of the predicted labels."""
         return tuple(np.array([row.argmax() for row in rows], dtype=int) for rows in (targets, scores))  # type: ignore[return-value]
