@@ -46,6 +46,12 @@ TRAINING: dict[str, dict[str, Any]] = {
     "large": {"learning_rate": 1e-5, "head_learning_rate": 5e-4, "batch_size": 16, "epochs": 4},
 }
 
+FROZEN: dict[str, tuple[str, ...]] = {"embedded": ("audio", "image")}
+"""Encoders whose pretrained part stays as it is: their features are computed once, and little data spoils them."""
+
+HEAD_EPOCHS = 60
+"""Epochs where only pooling, fusion and head learn: each costs next to nothing."""
+
 
 def apply(config: Config, preset: str, modalities: Iterable[str]) -> Config:
     """The configuration with a preset's encoders for these modalities and its training settings.
@@ -63,6 +69,11 @@ def apply(config: Config, preset: str, modalities: Iterable[str]) -> Config:
     config.model.encoders = found | config.model.encoders
     for key, value in TRAINING[preset].items():
         setattr(config.training, key, value)
+    frozen = [name for name in found if name in FROZEN.get(preset, ())]
+    if frozen:
+        config.training.freeze = dict.fromkeys(frozen, "all")
+    if len(frozen) == len(config.model.encoders):
+        config.training.epochs = HEAD_EPOCHS
     return config
 
 
