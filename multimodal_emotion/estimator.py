@@ -98,7 +98,8 @@ class EmotionClassifier(ClassifierMixin, _Estimator):
 
     def predict(self, X: Iterable[Any]) -> np.ndarray:
         """(n,) labels."""
-        return self.classes_[self._scores(X).argmax(axis=1)]
+        scores = self._scores(X)
+        return self.classes_[scores.argmax(axis=1)]
 
 
 class EmotionRegressor(RegressorMixin, _Estimator):
