@@ -241,7 +241,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--fusion", help="a fusion, such as concat or attention")
     verb.add_argument("--modalities", help="use these only, such as audio,text")
     verb.add_argument("--task", help="in place of the corpus' own")
-    verb.add_argument("--folds", metavar="COLUMN", help="cross-validate: speaker, dialogue, or a fold column of the corpus")
+    verb.add_argument(
+        "--folds", metavar="COLUMN", help="cross-validate: speaker, dialogue, or a fold column of the corpus"
+    )
     verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
     verb.add_argument("--epochs", type=int)
     verb.add_argument("--seed", type=int)

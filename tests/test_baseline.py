@@ -97,7 +97,13 @@ def test_orders_are_shuffled_batches_of_sixteen(tiny_bert_folder, sst2_folder):
 
 def test_it_reports_before_and_after_and_the_published_figure(tiny_bert_folder, sst2_folder, tmp_path, capsys):
     run = baseline(
-        "sst2", sst2_folder, checkpoint=str(tiny_bert_folder), epochs=1, limit=32, output=tmp_path / "run", progress=True
+        "sst2",
+        sst2_folder,
+        checkpoint=str(tiny_bert_folder),
+        epochs=1,
+        limit=32,
+        output=tmp_path / "run",
+        progress=True,
     )
     printed = capsys.readouterr().out
     assert "before tuning" in printed

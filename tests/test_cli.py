@@ -31,12 +31,17 @@ def finished(tiny_bert_folder, sst2_folder, tmp_path_factory):
 
 def test_import_is_light():
     code = "import sys, multimodal_emotion; print([m for m in ('torch', 'transformers', 'numpy') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_help_is_light_and_has_an_example_for_every_verb(capsys):
     code = "import sys; from multimodal_emotion import cli; cli._parser(); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )
     for verb in ("train", "evaluate", "predict", "baseline", "corpora", "demo"):
         with pytest.raises(SystemExit):
             cli.main([verb, "--help"])
@@ -54,7 +59,17 @@ def test_train_prints_a_report_and_plain_progress(finished):
 def test_evaluate_gives_the_figures_of_the_training_again(finished, sst2_folder, tmp_path):
     folder, report, _ = finished
     done = run(
-        "evaluate", folder, "--corpus", "sst2", "--root", sst2_folder, "--split", "validation", "--output", tmp_path / "out", "--json"
+        "evaluate",
+        folder,
+        "--corpus",
+        "sst2",
+        "--root",
+        sst2_folder,
+        "--split",
+        "validation",
+        "--output",
+        tmp_path / "out",
+        "--json",
     )
     assert done.returncode == 0, done.stderr
     again = json.loads(done.stdout)["splits"]["validation"]
@@ -89,7 +104,10 @@ def test_predict_a_sentence_a_table_and_standard_input(finished, tmp_path):
         (["train", "--corpus", "sst2"], "needs --output"),
         (["train", "--corpus", "sst", "--output", "x"], "needs --root"),
         (["train", "--corpus", "ssst2", "--root", ".", "--output", "x"], "did you mean 'sst2'"),
-        (["train", "--corpus", "sst2", "--root", "nowhere", "--output", "x", "--preset", "embedded"], "nowhere does not exist"),
+        (
+            ["train", "--corpus", "sst2", "--root", "nowhere", "--output", "x", "--preset", "embedded"],
+            "nowhere does not exist",
+        ),
         (["train", "none.yaml", "--output", "x"], "none.yaml: no such file"),
         (["train", "--corpus", "sst2", "--root", ".", "--output", "x", "--set", "training.epoch=1"], "training.epochs"),
         (["train", "--corpus", "sst2", "--root", ".", "--output", "x", "--option", "votes"], "write NAME=VALUE"),
@@ -129,7 +147,9 @@ def test_a_missing_file_among_the_inputs(finished, tmp_path):
 def test_a_reader_that_leaves_early_is_no_error(finished, tmp_path):
     folder, _, _ = finished
     (tmp_path / "many.txt").write_text("a lovely day\n" * 9000)
-    command = f"{sys.executable} -m multimodal_emotion.cli predict {tmp_path / 'many.txt'} --model {folder} --json | head -1"
+    command = (
+        f"{sys.executable} -m multimodal_emotion.cli predict {tmp_path / 'many.txt'} --model {folder} --json | head -1"
+    )
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=250, check=False)
     assert json.loads(done.stdout)["label"] == "positive"
     assert done.stderr == ""

@@ -53,8 +53,12 @@ def test_what_cannot_be_read_is_an_error_or_absent():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_give_the_same_batches(workers):
     data = rows(*("abcdefgh"[: 1 + n % 8] for n in range(10)))
-    batches = list(loader(data, plan([len(u.text) for u in data.utterances], 3, seed=1), collate_for(data.preparations), workers))
-    again = list(loader(data, plan([len(u.text) for u in data.utterances], 3, seed=1), collate_for(data.preparations), 0))
+    batches = list(
+        loader(data, plan([len(u.text) for u in data.utterances], 3, seed=1), collate_for(data.preparations), workers)
+    )
+    again = list(
+        loader(data, plan([len(u.text) for u in data.utterances], 3, seed=1), collate_for(data.preparations), 0)
+    )
     for one, other in zip(batches, again, strict=True):
         assert one.ids == other.ids
         assert one.inputs["text"].values.equal(other.inputs["text"].values)
