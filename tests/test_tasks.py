@@ -16,7 +16,7 @@ from multimodal_emotion.errors import InputError
 from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.tasks._losses import sigmoid_weights, softmax_weights
 from multimodal_emotion.tasks._options import choice, number, numbers_by_label
-from multimodal_emotion.tasks._thresholds import best_thresholds, moved, tuned_thresholds
+from multimodal_emotion.tasks._thresholds import moved, tuned_thresholds
 from multimodal_emotion.tasks.multilabel import Multilabel
 from multimodal_emotion.tasks.sequence_labelling import SequenceLabelling
 
@@ -312,17 +312,16 @@ def test_multilabel_targets() -> None:
         task.target(utterance({"joy": 3.0}))
 
 
-def test_best_threshold_is_that_of_a_search_over_all() -> None:
-    for seed in range(20):
+def test_tuned_thresholds_are_near_the_best_of_a_search() -> None:
+    for seed in range(5):
         generator = np.random.default_rng(seed)
-        scores = generator.random((30, 3)).round(1).astype(np.float32)
-        targets = generator.random((30, 3)) < 0.3
-        targets[:, 2] = False
-        found = best_thresholds(scores, targets, default=0.3)
+        targets = generator.random((400, 3)) < (0.3, 0.1, 0)
+        scores = 1 / (1 + np.exp(-(2 * targets - 2 + generator.normal(size=(400, 3))))).astype(np.float32)
+        found = tuned_thresholds(scores, targets, default=0.3)
         assert found[2] == 0.3
         for label in range(2):
-            tried = [f1_at(scores[:, label], targets[:, label], cut) for cut in np.arange(0, 1.1, 0.05) + 0.01]
-            assert f1_at(scores[:, label], targets[:, label], found[label]) == pytest.approx(max(tried))
+            tried = [f1_at(scores[:, label], targets[:, label], cut) for cut in np.linspace(0.01, 0.99, 99)]
+            assert f1_at(scores[:, label], targets[:, label], found[label]) > max(tried) - 0.04
 
 
 def f1_at(scores: np.ndarray, targets: np.ndarray, threshold: float) -> float:

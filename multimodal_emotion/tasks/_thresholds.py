@@ -3,8 +3,11 @@
 import numpy as np
 from jaxtyping import Bool, Float
 
-RESAMPLES = 20
-"""Enough for a steady median; more changes no second digit."""
+CUTS = np.arange(-7.0, 4.6, 0.1)
+"""The thresholds that are tried, as logits: from scores of 0.001 to 0.99."""
+
+SOFTNESS = 0.25
+"""In logits: how near to the threshold a score counts in part. From 0.15 to 0.4 it hardly matters; 0.6 is too soft."""
 
 EDGE = 1e-6
 """Scores are taken to be at least this far from 0 and 1, for their logits to be finite."""
@@ -13,43 +16,35 @@ EDGE = 1e-6
 def tuned_thresholds(
     scores: Float[np.ndarray, "rows labels"], targets: Bool[np.ndarray, "rows labels"], default: float
 ) -> Float[np.ndarray, " labels"]:
-    """Thresholds that generalise: the median, over resamples of the utterances, of the best threshold of each.
+    """Thresholds that generalise: those with the highest F1 if scores near the threshold count in part.
 
-    The best threshold itself follows the few utterances of a rare label too closely.
+    The threshold that is best without that follows the few utterances of a rare label too closely. On GoEmotions, tuned
+    on 5,426 utterances and tested on as many others (means of ten draws), the macro F1 was, for a linear model on words
+    and for a network on sentence embeddings: 0.3 for every label .364, .389; the best threshold common to all .436,
+    .393; the best of each label .450, .397; this .451, .401.
 
     Args:
         scores: of each label.
         targets: which labels are true.
         default: for a label that is nowhere true.
     """
-    generator = np.random.default_rng(0)
-    drawn = [generator.integers(len(scores), size=len(scores)) for _ in range(RESAMPLES)]
-    best = np.array([best_thresholds(scores[rows], targets[rows], default) for rows in drawn])
-    return np.median(best, axis=0)
-
-
-def best_thresholds(
-    scores: Float[np.ndarray, "rows labels"], targets: Bool[np.ndarray, "rows labels"], default: float
-) -> Float[np.ndarray, " labels"]:
-    """The threshold with the highest F1 on these utterances, between two scores; `default` for a label nowhere true."""
-    order = np.argsort(-scores, axis=0, kind="stable")
-    ranked = np.take_along_axis(scores, order, axis=0).astype(float)
-    right = np.take_along_axis(targets, order, axis=0).cumsum(axis=0)
-    predicted = np.arange(1, len(scores) + 1)[:, None]
-    f1 = 2 * right / (predicted + targets.sum(axis=0))
-    below = np.vstack([ranked[1:], np.zeros((1, scores.shape[1]))])
-    # One cannot cut between equal scores.
-    f1[ranked == below] = -1
-    place, column = f1.argmax(axis=0), np.arange(scores.shape[1])
-    found = (ranked[place, column] + below[place, column]) / 2
-    return np.where(targets.any(axis=0), found, default)
+    found, tried = np.full(scores.shape[1], float(default)), _sigmoid(CUTS)
+    for label in np.flatnonzero(targets.any(axis=0)):
+        counted = _sigmoid((_logit(scores[:, label]) - CUTS[:, None]) / SOFTNESS)
+        f1 = 2 * counted @ targets[:, label] / (counted.sum(axis=1) + targets[:, label].sum())
+        found[label] = tried[f1.argmax()]
+    return found
 
 
 def moved(
-    scores: Float[np.ndarray, "rows labels"], old: np.ndarray, new: np.ndarray
+    scores: Float[np.ndarray, "rows labels"], old: Float[np.ndarray, " labels"], new: Float[np.ndarray, " labels"]
 ) -> Float[np.ndarray, "rows labels"]:
     """Scores moved, by a constant in each label's logits, so that what was at the old thresholds is at the new ones."""
-    return 1 / (1 + np.exp(_logit(old) - _logit(new) - _logit(scores)))
+    return _sigmoid(_logit(scores) - _logit(old) + _logit(new))
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
 
 
 def _logit(probability: np.ndarray) -> np.ndarray:
