@@ -89,6 +89,7 @@ def score_rows(
     """Scores prepared rows, in their order. `rows` may hold features of frozen encoders in place of their inputs."""
     batches = plan([rows.length(index) for index in range(len(rows))], batch_size)
     found: dict[int, Scored] = {}
+    trained.model.eval()
     collate = collate_for(trained.preparations, encoded=rows.encoded)
     source = loader(rows, batches, collate, workers)
     for numbers, batch in zip(batches, source, strict=True):

@@ -1,3 +1,4 @@
+import csv
 import os
 import signal
 import subprocess
@@ -53,6 +54,16 @@ def test_it_learns_and_writes_a_run(config, tmp_path):
     assert configuration.read(run.folder / "config.yaml") == config
 
 
+def test_the_epoch_that_is_kept_has_the_figures_of_the_report(config, tmp_path):
+    """Validation in training runs without dropout, as every later scoring does."""
+    run = runs.train(config, tmp_path / "run", progress=False)
+    with (run.folder / "metrics.csv").open() as file:
+        epochs = list(csv.DictReader(file))
+    kept = epochs[run.report["train"]["kept_epoch"]]
+    for name in ("accuracy", "uar", "macro_f1", "calibration_error"):
+        assert float(kept[name]) == pytest.approx(run.report["splits"]["validation"][name], abs=1e-6)
+
+
 def test_the_same_seed_gives_the_same_weights_whatever_the_workers(config, tmp_path):
     one = runs.train(config, tmp_path / "one", progress=False)
     config.training.workers = 2
@@ -91,13 +102,17 @@ def test_a_killed_training_continues_to_the_same_weights(config, tmp_path, avera
     folder = tmp_path / "killed"
     for saves in (2, 9):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(folder), str(saves), str(tmp_path / "config.yaml")], check=False, timeout=200
+            [sys.executable, "-c", code, str(folder), str(saves), str(tmp_path / "config.yaml")],
+            check=False,
+            timeout=200,
         )
         assert done.returncode == -signal.SIGKILL
         assert not (folder / "report.json").exists()
     resumed = runs.resume(folder, progress=False)
     assert same(weights(whole.folder), weights(resumed.folder))
-    assert [round(x, 9) for x in whole.report["train"]["loss"]] == [round(x, 9) for x in resumed.report["train"]["loss"]]
+    assert [round(x, 9) for x in whole.report["train"]["loss"]] == [
+        round(x, 9) for x in resumed.report["train"]["loss"]
+    ]
 
 
 def test_a_training_killed_from_outside_leaves_a_run_that_resumes(config, tmp_path):
@@ -105,7 +120,16 @@ def test_a_training_killed_from_outside_leaves_a_run_that_resumes(config, tmp_pa
     (tmp_path / "config.yaml").write_text(config.to_yaml())
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "multimodal_emotion.cli", "train", str(tmp_path / "config.yaml"), "--output", str(folder), "--quiet"]
+        [
+            sys.executable,
+            "-m",
+            "multimodal_emotion.cli",
+            "train",
+            str(tmp_path / "config.yaml"),
+            "--output",
+            str(folder),
+            "--quiet",
+        ]
     )
     deadline = time.monotonic() + 120
     while not (folder / "state" / "state.pt").exists() and time.monotonic() < deadline:
