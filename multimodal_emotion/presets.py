@@ -16,7 +16,7 @@ ENCODERS: dict[str, dict[str, dict[str, Any]]] = {
             "pooling": "stats",
             "standardise": True,
         },
-        "image": {"type": "vit", "checkpoint": "embedded"},
+        "image": {"type": "vit", "checkpoint": "embedded", "faces": "crop", "standardise": True},
         "text": {"type": "bert", "checkpoint": "embedded", "pooling": "mean"},
     },
     "multilingual": {

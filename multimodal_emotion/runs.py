@@ -264,7 +264,7 @@ def task_for(config: Config, corpus: Corpus) -> Task:
     options = dict(config.task.options)
     if name == "regression":
         options.setdefault("ranges", dict(corpus.ranges))
-    elif "primary_metric" in registry.settings(registry.find("tasks", name)) and corpus.primary_metric:
+    if corpus.primary_metric in registry.find("tasks", name).primary_metrics:  # type: ignore[attr-defined]
         options.setdefault("primary_metric", corpus.primary_metric)
     return registry.build("tasks", name, labels=corpus.labels, **options)
 
@@ -274,7 +274,7 @@ def write_results(folder: Path, task: Task, report: Mapping[str, Any], outcomes:
     (folder / "predictions").mkdir(parents=True, exist_ok=True)
     for split, outcome in outcomes.items():
         evaluation.write_predictions(folder / "predictions" / f"{split}.csv", task, outcome)
-        plots.confusion(report["splits"][split], folder / "confusion.png")
+        plots.confusion(report["splits"][split], folder / "confusion.png", report["labels"])
     evaluation.write_json(folder / REPORT, report)
 
 

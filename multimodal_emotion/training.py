@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import hashlib
 import logging
+import math
 import resource
 import sys
 import time
@@ -213,7 +214,9 @@ class Fit:
         )
         if self.average is not None:
             self.average.swap(self.trained.model)
-        return self.trained.task.metrics(self.validation.targets or [], [item.scores for item in scored])
+        targets = self.validation.targets or []
+        known = [number for number, item in enumerate(scored) if item.present]
+        return self.trained.task.metrics([targets[n] for n in known], [scored[n].scores for n in known])
 
     def keep(self, result: Epoch) -> None:
         """Keeps the weights of this epoch if it is the best so far on validation (or the last, if that is wanted)."""
@@ -222,7 +225,8 @@ class Fit:
             return
         if self.settings.keep == "best" and self.kept >= 0:
             now, then = (item.metrics[task.primary_metric] for item in (result, self.epochs[self.kept]))
-            if not (now > then if task.higher_is_better else now < then):
+            # An undefined figure (NaN) is never better than a defined one.
+            if not (math.isnan(then) or (now > then if task.higher_is_better else now < then)):
                 return
         if self.average is not None:
             self.average.swap(self.trained.model)
