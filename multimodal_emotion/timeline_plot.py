@@ -180,7 +180,7 @@ def _time_axis(axes: "Axes", end: float, body: float) -> None:
         spine.set_color(FAINT)
 
 
-def _clock(second: float, step: float) -> str:
+def _clock(second: float | int, step: float | int) -> str:
     if step < 1:
         return f"{second:.1f} s"
     minutes, seconds = divmod(round(second), 60)
@@ -262,7 +262,9 @@ def _cut(text: str, letters: int) -> str:
     return text[: letters - 1].rstrip() + "…" if letters > 3 else ""
 
 
-def _write(where: "Axes | Figure", x: float, y: float, text: str, size: float = 9, ink: str = INK, **how: Any) -> None:
+def _write(
+    where: "Axes | Figure", x: float, y: float, text: str, size: float | int = 9, ink: str = INK, **how: Any
+) -> None:
     # texts are the users' own: a "$" is a dollar and begins no formula
     if text.strip():
         where.text(x, y, text, size=size, color=ink, va="center", parse_math=False, **how)
