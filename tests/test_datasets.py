@@ -31,6 +31,12 @@ CASES = [(name, level) for name in NAMES for level in registry.find("datasets", 
 SECTIONS = ("Size", "Origin", "Language", "Elicitation", "Known defects")
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a corpus unpacks does not end in the user's cache."""
+    monkeypatch.setenv("MULTIMODAL_EMOTION_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 def build_miniature(name: str, root: Path) -> Path:
     root.mkdir(exist_ok=True)
     importlib.import_module(f"miniatures.{name}").build(root)

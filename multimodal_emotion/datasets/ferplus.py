@@ -97,6 +97,11 @@ class FerPlus(Collected):
         return None if path is None else read_table(path)
 
     @cached_property
+    def prefix(self) -> str:
+        """What the names of the columns of votes begin with."""
+        return "votes_" if self.table and "votes_neutral" in self.table.columns else ""
+
+    @cached_property
     def pictures(self) -> Mapping[tuple[str, str], Path]:
         """The picture files by folder and name without ending."""
         found = _pictures_below(self.root)
@@ -104,10 +109,10 @@ class FerPlus(Collected):
         return found if found or archive is None else _pictures_below(unzip(self.name, archive))
 
     def _label(self, row: Row) -> Label | None:
-        counts = {label: row.number(_column(row, label)) for label in LABELS}
+        counts = {label: row.number(self.prefix + label) for label in LABELS}
         if self.votes:
             return counts if sum(counts.values()) else None
-        everyone = sum(counts.values()) + sum(row.number(_column(row, other)) for other in ("unknown", "NF"))
+        everyone = sum(counts.values()) + sum(row.number(self.prefix + other) for other in ("unknown", "NF"))
         best = max(counts, key=lambda label: counts[label])
         return best if counts[best] > everyone / 2 else None
 
@@ -121,10 +126,6 @@ def _place(row: Row) -> tuple[str, str]:
     if usage not in USAGES:
         raise unknown("usage", usage, USAGES, row.place)
     return USAGES[usage], Path(row.text("Image name")).stem
-
-
-def _column(row: Row, label: str) -> str:
-    return f"votes_{label}" if f"votes_{label}" in row.cells else label
 
 
 def _pictures_below(root: Path) -> dict[tuple[str, str], Path]:
