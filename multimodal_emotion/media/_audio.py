@@ -10,7 +10,8 @@ from av.audio.frame import AudioFrame
 from jaxtyping import Float32
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._container import existing, frames_from
+from multimodal_emotion.media._container import frames_from
+from multimodal_emotion.media._file import existing
 from multimodal_emotion.media._limits import (
     LOUDEST,
     MAX_SAMPLES,
@@ -135,24 +136,42 @@ def sound(path: str | Path, rate: int, start: float | int | None, end: float | i
 
 
 def _converted(
-    path: Path, rate: int, start: float, end: float, limit: float = np.inf
+    path: Path, rate: int, start: float, end: float, limit: float | int = np.inf
 ) -> Iterator[Float32[np.ndarray, " time"]]:
     """Mono blocks at the wanted rate; more than `limit` stored samples are an error."""
-    resampler, downmix, decoded = None, _Downmix(), 0
-    for source, block in _stored(path, start, end):
+    wanted = (end - start) * rate
+    for samples in _resampled(path, rate, _mono(path, start, end, limit)):
+        # an interval need not be a whole number of stored samples, so there may be one too many
+        yield samples[: round(max(0, min(len(samples), wanted)))]
+        wanted -= len(samples)
+
+
+def _resampled(path: Path, rate: int, blocks: Iterator[Block]) -> Iterator[Float32[np.ndarray, " time"]]:
+    resampler = None
+    for source, (samples,) in blocks:
+        if resampler is None and source == rate:
+            yield samples
+            continue
+        if resampler is None or resampler.source != source:
+            if resampler is not None:
+                yield resampler.flush()
+            resampler = _resampler(path, source, rate)
+        yield resampler.push(samples)
+    if resampler is not None:
+        yield resampler.flush()
+
+
+def _mono(path: Path, start: float, end: float, limit: float | int) -> Iterator[Block]:
+    """The stored samples, checked, as one channel."""
+    downmix, decoded = _Downmix(), 0
+    for rate, block in _stored(path, start, end):
         decoded += block.size
         if decoded > limit:
             raise _too_long(path, f"more than {limit / 1e6:.0f} million samples")
         if not np.abs(block).max(initial=0) < LOUDEST:
             value = block[~(np.abs(block) < LOUDEST)][0]
             raise InputError(f"{path}: a sample is {value}; expected numbers around -1 to 1. The file is damaged")
-        if resampler is None or resampler.source != source:
-            if resampler is not None:
-                yield resampler.flush()
-            resampler = _resampler(path, source, rate)
-        yield resampler.push(downmix(block))
-    if resampler is not None:
-        yield resampler.flush()
+        yield rate, downmix(block)[np.newaxis]
 
 
 def _too_long(path: Path, what: str) -> InputError:

@@ -1,7 +1,6 @@
 """Containers through PyAV: opening, choosing a track, seeking, and decoding what can be decoded."""
 
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._limits import MAX_FRAME_PIXELS, WAIT, Patience
+from multimodal_emotion.media._file import PatientFile
+from multimodal_emotion.media._limits import MAX_FRAME_PIXELS, Patience
 from multimodal_emotion.media._types import Absent
 
 Track = av.AudioStream | av.VideoStream
@@ -42,36 +42,24 @@ OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixel
 UNSTATED = ("aac", "ac3", "amr", "eac3", "h264", "hevc", "m4v", "mp3", "mpegvideo", "obu")
 """Formats that do not state their length: ffmpeg would guess it from the bit rate."""
 
+BUFFER = 2**16
 PREROLL = 0.5
 """Seconds decoded before the wanted ones: compressed sound needs its past (mp3 most, about a quarter of a second)."""
 FURTHER_BACK = 10.0
 """Seconds to go back where the first seek landed too late, before reading the file from its beginning."""
 
 
-def existing(path: str | Path) -> Path:
-    """The path of a file that is there.
-
-    Raises:
-        InputError: it is not there, is no file, or may not be read.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: " + ("not a file" if path.exists() else "no such file"))
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path}: may not be read")
-    return path
-
-
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path, patience: Patience) -> Iterator[InputContainer]:
     """The container of a file; whatever PyAV raises inside becomes an InputError."""
     try:
-        # "file:" keeps a colon in a name from being read as a protocol
-        with av.open(f"file:{path}", options=OPTIONS, timeout=WAIT, metadata_errors="replace") as container:
+        with (
+            PatientFile(path, patience) as file,
+            av.open(file, options=OPTIONS, metadata_errors="replace", buffer_size=BUFFER) as container,
+        ):
             yield container
-    except av.error.ExitError as error:
-        raise InputError(f"{path}: gave up after {WAIT:g} s without finding anything to decode") from error
     except (av.FFmpegError, OSError, MemoryError) as error:
+        patience.check()
         reason = getattr(error, "strerror", None) or error or type(error).__name__
         raise InputError(f"{path}: cannot be decoded as sound or video ({reason})") from error
 
@@ -102,6 +90,7 @@ def chosen(container: InputContainer, kind: str, path: Path) -> Track:
             f"at most {MAX_FRAME_PIXELS:,} pixels are decoded"
         )
     stream.codec_context.options = {"max_pixels": OPTIONS["max_pixels"]}
+    stream.codec_context.thread_count = 1  # loading runs several processes; and `Patience` counts this thread
     return stream
 
 
@@ -146,7 +135,7 @@ def frames_from(path: Path, kind: str, start: float, patience: Patience) -> Iter
     """
     for back in (PREROLL, FURTHER_BACK, math.inf):
         seek_to = max(0.0, start - back)
-        with opened(path) as container:
+        with opened(path, patience) as container:
             stream = chosen(container, kind, path)
             if seek_to and not _seek(container, stream, seek_to + origin(container)):
                 continue

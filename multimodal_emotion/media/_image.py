@@ -3,16 +3,18 @@
 import math
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageCms
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._container import existing
-from multimodal_emotion.media._limits import MAX_IMAGE_PIXELS
+from multimodal_emotion.media._file import PatientFile, existing
+from multimodal_emotion.media._limits import MAX_IMAGE_PIXELS, Patience
 
 # Only pictures made of pixels: for others Pillow starts programs (EPS) or draws.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF", "ICO", "BMP", "JPEG2000", "PPM")
@@ -53,42 +55,38 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
         InputError: the file is not there, broken, of an unknown format, or above 50 million pixels.
     """
     path = existing(path)
-    try:
-        with opened_image(path) as image:
+    with opened_image(path) as image:
+        if image is None:
+            raise InputError(f"{path}: not an image of a known format ({', '.join(FORMATS)})")
+        if image.width * image.height > MAX_IMAGE_PIXELS:
+            raise InputError(f"{path}: {image.width} x {image.height}; at most {MAX_IMAGE_PIXELS:,} pixels are decoded")
+        try:
             image.load()
             turn = _turn(image)
             pixels = _shrunk(image, math.ceil(max(image.size) / LONGEST_SIDE))
             return np.asarray(pixels if turn is None else pixels.transpose(turn))
-    except InputError:
-        raise
-    except Exception as error:  # Pillow's readers meet broken files with whatever exception is nearest
-        raise InputError(f"{path}: the image is broken ({str(error) or type(error).__name__})") from error
+        except Exception as error:  # Pillow's readers raise whatever is nearest
+            raise InputError(f"{path}: the image is broken ({str(error) or type(error).__name__})") from error
 
 
-def opened_image(path: Path) -> Image.Image:
-    """An image whose pixels are not decoded yet.
-
-    Raises:
-        InputError: it is no image, or too large.
-    """
-    image = identified(path)
-    if image is None:
-        raise InputError(f"{path}: not an image of a known format ({', '.join(FORMATS)})")
-    if image.width * image.height > MAX_IMAGE_PIXELS:
-        image.close()
-        raise InputError(f"{path}: {image.width} x {image.height}; at most {MAX_IMAGE_PIXELS:,} pixels are decoded")
-    return image
+@contextmanager
+def opened_image(path: Path) -> Iterator[Image.Image | None]:
+    """An image whose pixels are not decoded yet; None if it is none, or is broken in its first bytes."""
+    patience = Patience(path)
+    with PatientFile(path, patience) as file:
+        yield _identified(file)
+        patience.check()
 
 
-def identified(path: Path) -> Image.Image | None:
-    """An image whose pixels are not decoded yet; None if it is none."""
+def _identified(file: PatientFile) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that `opened_image` refuses
-            return Image.open(path, formats=FORMATS)
+            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that `read_image` refuses
+            return Image.open(cast(BinaryIO, file), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: {error}") from error
-    except Exception:  # not an image, or broken in its first bytes: Pillow raises whatever is nearest
+        raise InputError(f"{file.patience.path}: {error}") from error
+    except Exception:  # not an image: Pillow's readers raise whatever is nearest
+        file.patience.check()
         return None
 
 
@@ -98,7 +96,9 @@ def shown_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What makes the image upright."""
+    """What makes the image upright; Pillow turns TIFF by itself."""
+    if image.format == "TIFF":
+        return None
     try:
         # the method of the base class: that of PNG images decodes all of it
         return TURNS.get(Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1))
@@ -134,6 +134,6 @@ def _rgb(image: Image.Image, extremes: Any) -> Image.Image:
     return image.convert("RGB")
 
 
-def _scaled(values: np.ndarray, low: float, high: float) -> UInt8[np.ndarray, "height width"]:
+def _scaled(values: np.ndarray, low: float | int, high: float | int) -> UInt8[np.ndarray, "height width"]:
     share = (values.astype(np.float64) - low) / max(high - low, 1e-12)
     return (np.nan_to_num(share).clip(0, 1) * 255).round().astype(np.uint8)

@@ -20,9 +20,7 @@ RATES = (100, 768_000)
 LOUDEST = 1e6
 """Samples are floats around -1 to 1; some files hold integers as floats. Anything beyond is damage."""
 PATIENCE = 8.0
-"""Processor seconds that a decoder may work without giving a result: 4K of 250 frames between key frames takes six."""
-WAIT = 5.0
-"""Seconds that opening a file, or reading the next packet of it, may take."""
+"""Processor seconds that a decoder may work without a result: 250 frames of 4K between two key frames take six."""
 
 
 class Patience:
@@ -39,12 +37,17 @@ class Patience:
         """A result has been given: the count starts again."""
         self._start = time.thread_time()
 
+    @property
+    def over(self) -> bool:
+        """Whether too much time has gone since the last result."""
+        return time.thread_time() - self._start > PATIENCE
+
     def check(self) -> None:
         """
         Raises:
             InputError: too much time has gone since the last result.
         """
-        if time.thread_time() - self._start > PATIENCE:
+        if self.over:
             raise InputError(f"{self.path}: gave up after {PATIENCE:g} s of decoding without a result; is it damaged?")
 
 

@@ -8,14 +8,14 @@ import av
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.media._container import (
     chosen,
-    existing,
     frames_from,
     measured_end,
     opened,
     origin,
     stated_end,
 )
-from multimodal_emotion.media._image import identified, shown_size
+from multimodal_emotion.media._file import existing
+from multimodal_emotion.media._image import opened_image, shown_size
 from multimodal_emotion.media._limits import Patience
 from multimodal_emotion.media._types import Absent, MediaInfo
 from multimodal_emotion.media._video import stored_size, turn
@@ -30,9 +30,8 @@ def probe(path: str | Path) -> MediaInfo:
         InputError: the file is not there, or is neither sound nor video nor image.
     """
     path = existing(path)
-    image = identified(path)
-    if image is not None:
-        with image:
+    with opened_image(path) as image:
+        if image is not None:
             width, height = shown_size(image)
             return MediaInfo("image", width=width, height=height)
     audio, video = _track(path, "audio"), _track(path, "video")
@@ -44,7 +43,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 def _track(path: Path, kind: str) -> dict[str, Any]:
     """Attributes of `MediaInfo`, and the end of the track; empty if there is none."""
-    with opened(path) as container:
+    with opened(path, Patience(path)) as container:
         try:
             track = chosen(container, kind, path)
         except Absent:

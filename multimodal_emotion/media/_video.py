@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from itertools import count as counting
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from multimodal_emotion.media._container import (
     Timed,
     chosen,
     duration_of,
-    existing,
     frames_from,
     measured_end,
     opened,
     stated_end,
 )
+from multimodal_emotion.media._file import existing
 from multimodal_emotion.media._limits import MAX_FRAME_BYTES, Patience, check_interval
 from multimodal_emotion.media._types import Absent, Frames
 
@@ -137,7 +138,7 @@ def _held(path: Path, found: Iterable[tuple[float, Picture]]) -> list[tuple[floa
 
 def _spread(path: Path, start: float, end: float, fps: float | int | None, count: int) -> list[tuple[float, Picture]]:
     """`count` pictures evenly over the interval, or over as much of it as the track covers."""
-    with opened(path) as container:
+    with opened(path, Patience(path)) as container:
         stated = stated_end(container, chosen(container, "video", path))
     found = []
     if stated is not None:
@@ -145,7 +146,7 @@ def _spread(path: Path, start: float, end: float, fps: float | int | None, count
         if len(found) == count:
             return found
     # the length is not stated, or stated wrongly, or there just are fewer pictures
-    with opened(path) as container:
+    with opened(path, Patience(path)) as container:
         measured = measured_end(container, chosen(container, "video", path))
     if stated is not None and abs(min(end, measured) - min(end, stated)) < WRONG_LENGTH:
         return found
@@ -180,9 +181,9 @@ def _runs(seconds: list[float]) -> Iterator[list[float]]:
 def _rendered(path: Path, start: float, end: float, wanted: Iterator[float] | None) -> Iterator[tuple[float, Picture]]:
     """Pictures on show at the wanted seconds (None: all of the interval), as pixels, all of the first one's size."""
     patience = Patience(path)
-    shown = _between(frames_from(path, "video", start, patience), start, end)
+    pictures = frames_from(path, "video", start, patience)
     size = None
-    for picture in shown if wanted is None else _at(shown, wanted, end):
+    for picture in _between(pictures, start, end) if wanted is None else _at(pictures, wanted, end):
         size = size or stored_size(picture)
         yield max(picture.second, 0.0), _pixels(picture.frame, *size)
         patience.renew()
@@ -210,17 +211,20 @@ def _between(pictures: Iterator[Timed], start: float, end: float) -> Iterator[Ti
 
 def _at(pictures: Iterator[Timed], wanted: Iterator[float], end: float) -> Iterator[Timed]:
     """The pictures on show at the wanted seconds, which ascend; before the first picture, that one. None twice."""
-    second = next(wanted, math.inf)
+    seconds = takewhile(lambda second: second < end - SAME, wanted)
+    second = next(seconds, math.inf)
     shown: Timed | None = None
     for picture in pictures:
+        if shown is None and picture.second >= end - SAME:
+            return
         if shown is not None and second < picture.second - SAME:
             yield shown
             while second < picture.second - SAME:
-                second = next(wanted, math.inf)
-            if second == math.inf:
-                return
+                second = next(seconds, math.inf)
+        if second == math.inf:
+            return
         shown = picture
-    if shown is not None and second < min(end, _until(shown)) - SAME:
+    if shown is not None and second < _until(shown) - SAME:
         yield shown
 
 
@@ -259,7 +263,9 @@ def turn(frame: VideoFrame) -> tuple[bool, bool, bool]:
     return False, bool(a < 0), bool(d < 0)
 
 
-def _upright(pixels: Picture, exchange: bool, left_right: bool, upside_down: bool) -> Picture:
+def _upright(
+    pixels: Picture, exchange: bool, left_right: bool, upside_down: bool
+) -> UInt8[np.ndarray, "new_height new_width 3"]:
     turned = pixels.transpose(1, 0, 2) if exchange else pixels
     turned = turned[:, ::-1] if left_right else turned
     turned = turned[::-1] if upside_down else turned

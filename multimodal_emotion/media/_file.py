@@ -1,0 +1,44 @@
+"""The file behind a decoder."""
+
+import io
+import os
+from pathlib import Path
+
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.media._limits import Patience
+
+
+def existing(path: str | Path) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        InputError: it is not there, is no file, or may not be read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: " + ("not a file" if path.exists() else "no such file"))
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: may not be read")
+    return path
+
+
+class PatientFile(io.BufferedReader):
+    """A file that ends when patience does: some readers look through endless zeros for something to decode.
+
+    Decoders are given this file and not its path, so that they judge it by its content, not by its name.
+    """
+
+    name = "<media>"
+
+    def __init__(self, path: Path, patience: Patience) -> None:
+        """
+        Args:
+            path: of the file.
+            patience: where it is over, the file seems to end.
+        """
+        super().__init__(io.FileIO(path))
+        self.patience = patience
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes, as any file gives them."""
+        return b"" if self.patience.over else super().read(size)
