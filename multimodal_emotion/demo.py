@@ -53,7 +53,7 @@ def demo(output: str | Path, *, seed: int = 0, progress: bool = True) -> None:
     print(subsets(three, corpus))
     _say("4. Predict a raw .mp4")
     clip = next(utterance.video for utterance in corpus.utterances("test") if utterance.video is not None)
-    found = prediction.predict(three.trained, clip)
+    found = prediction.predict(three.trained, clip, window=1.0)
     prediction.write([found], [folder / "timeline.png", folder / "timeline.jsonl"], as_json=False)
     print(prediction.line(found))
     _say("5. Predict sentences")

@@ -134,7 +134,7 @@ def _by_network(picture: Any, detector: str) -> list[tuple[float, ...]]:
 def _cascade() -> Any:
     import cv2
 
-    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
 
 
 @lru_cache(maxsize=2)
