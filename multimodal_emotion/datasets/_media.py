@@ -29,19 +29,25 @@ class Collected(Corpus):
     """A corpus that is read as a whole and then divided into splits.
 
     Attributes:
-        released: how many utterances the release has, over all splits.
+        released: how many utterances the release has, over all splits; for each level where they differ.
         divided: the splits that it is divided into.
-        label_sets: the labels of each level, for corpora with levels.
+        label_sets: the labels of each level, for corpora with levels. The level "dimensions" is a regression.
+        limits: the range of each dimension of a regression.
     """
 
-    released: int
+    released: ClassVar[int | Mapping[str, int]]
     divided: ClassVar[tuple[str, ...]] = SPLITS
     label_sets: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    limits: ClassVar[tuple[float, float]]
 
     def __init__(self, root: str | Path, level: str | None = None) -> None:
         super().__init__(root, level)
         if self.level is not None:
             self.labels = self.label_sets[self.level]
+        if self.level == "dimensions":
+            self.task = "regression"
+        if self.task == "regression":
+            self.ranges = dict.fromkeys(self.labels, self.limits)
         everything = [utterance for rows in self.rows.values() for utterance in rows]
         self.modalities = modalities_of(everything) or self.modalities
 
@@ -69,8 +75,9 @@ class Collected(Corpus):
     def missing(self) -> list[str]:
         """The splits without utterances, and how many utterances of the release are here."""
         here = sum(len(rows) for rows in self.rows.values())
+        released = self.released if isinstance(self.released, int) else self.released[str(self.level)]
         lines = [f"{split}: nothing of it is here" for split in self.divided if split not in self.splits]
-        return lines if here >= self.released else [*lines, f"{here:,} of {self.released:,} utterances are here"]
+        return lines if here >= released else [*lines, f"{here:,} of {released:,} utterances are here"]
 
 
 class Recordings(Collected):
@@ -148,6 +155,11 @@ def files_below(root: Path, suffixes: Sequence[str]) -> list[Path]:
     found = [Path(folder, name) for folder, name in names if os.path.splitext(name)[1].lower() in suffixes]
     rank = {suffix: number for number, suffix in enumerate(suffixes)}
     return sorted(found, key=lambda path: (rank[path.suffix.lower()], path.name, len(path.parts), str(path)))
+
+
+def by_name(root: Path, suffixes: Sequence[str]) -> dict[str, Path]:
+    """The files below a folder with one of these endings, by name; of several with one name the shallowest."""
+    return {path.name: path for path in reversed(files_below(root, suffixes))}
 
 
 def manifest_rows(root: Path) -> dict[str, Row]:

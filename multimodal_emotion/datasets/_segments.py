@@ -24,18 +24,13 @@ class Segments(Collected):
 
     Attributes:
         columns: for each level the column of its value.
-        limits: the range of the value.
     """
 
     task = "regression"
     labels = ("sentiment",)
     columns: ClassVar[Mapping[str, str]] = {"": "label"}
-    limits: ClassVar[tuple[float, float]] = (-3.0, 3.0)
+    limits = (-3.0, 3.0)
     modalities = ("audio", "image", "text")
-
-    def __init__(self, root: str | Path, level: str | None = None) -> None:
-        super().__init__(root, level)
-        self.ranges = {"sentiment": self.limits}
 
     def collect(self) -> Iterator[tuple[str, Utterance]]:
         """The rows of the table, in its order."""

@@ -57,13 +57,8 @@ class AffectNet(Collected):
     label_sets = LABELS
     modalities = ("image",)
     released = 291650
+    limits = (-1.0, 1.0)
     divided = ("train", "validation")
-
-    def __init__(self, root: str | Path, level: str | None = None) -> None:
-        super().__init__(root, level)
-        if self.level == "dimensions":
-            self.task = "regression"
-            self.ranges = dict.fromkeys(self.labels, (-1.0, 1.0))
 
     def collect(self) -> Iterator[tuple[str, Utterance]]:
         """The faces whose pictures are here, in the order of the tables, or of file names."""

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.datasets._files import pick
@@ -54,11 +55,7 @@ class CKPlus(Collected):
     label_sets = LABELS
     modalities = ("image",)
     folds = ("fold",)
-
-    @property
-    def released(self) -> int:  # type: ignore[override]  # it depends on the level
-        """How many pictures the level has."""
-        return {"seven": 327, "eight": 654}[self.level or "seven"]
+    released: ClassVar = {"seven": 327, "eight": 654}
 
     def collect(self) -> Iterator[tuple[str, Utterance]]:
         """The labelled sequences that have pictures, in the order of people."""

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 
 from multimodal_emotion.batch import Label, Utterance
-from multimodal_emotion.datasets._media import Collected, files_below, lines_of
+from multimodal_emotion.datasets._media import Collected, by_name, lines_of
 
 CITATION = """@article{busso2008iemocap,
   title = {{IEMOCAP}: interactive emotional dyadic motion capture database},
@@ -76,13 +76,8 @@ class Iemocap(Collected):
     modalities = ("audio", "image", "text")
     folds = ("session", "speaker")
     released = 10039
-
-    def __init__(self, root: str | Path, level: str | None = None) -> None:
-        super().__init__(root, level)
-        if self.level == "dimensions":
-            self.task = "regression"
-            # Means of ratings from 1 to 5; a few raters left a dimension out, which pulls a mean below 1.
-            self.ranges = dict.fromkeys(self.labels, (0.0, 5.5))
+    # Means of ratings from 1 to 5; a few raters left a dimension out or wrote 6.
+    limits = (0.0, 5.5)
 
     def collect(self) -> Iterator[tuple[str, Utterance]]:
         """The turns of each dialogue in the order of time."""
@@ -120,7 +115,7 @@ class Iemocap(Collected):
     @cached_property
     def files(self) -> Mapping[str, Path]:
         """Sound and video by file name."""
-        return {path.name: path for path in reversed(files_below(self.root, (".wav", ".avi")))}
+        return by_name(self.root, (".wav", ".avi"))
 
     @cached_property
     def words(self) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from multimodal_emotion.batch import Label, Utterance
 from multimodal_emotion.datasets._files import find
-from multimodal_emotion.datasets._media import Collected, files_below, lines_of
+from multimodal_emotion.datasets._media import Collected, by_name, lines_of
 
 CITATION = """@article{busso2017mspimprov,
   title = {{MSP-IMPROV}: An Acted Corpus of Dyadic Interactions to Study Emotion Perception},
@@ -66,12 +66,7 @@ class MspImprov(Collected):
     modalities = ("audio", "image")
     folds = ("session", "speaker")
     released = 8438
-
-    def __init__(self, root: str | Path, level: str | None = None) -> None:
-        super().__init__(root, level)
-        if self.level == "dimensions":
-            self.task = "regression"
-            self.ranges = dict.fromkeys(self.labels, (1.0, 5.0))
+    limits = (1.0, 5.0)
 
     def collect(self) -> Iterator[tuple[str, Utterance]]:
         """The rated turns, in the order of the table."""
@@ -111,4 +106,4 @@ class MspImprov(Collected):
     @cached_property
     def files(self) -> Mapping[str, Path]:
         """Sound and video by file name."""
-        return {path.name: path for path in reversed(files_below(self.root, (".wav", ".avi")))}
+        return by_name(self.root, (".wav", ".avi"))

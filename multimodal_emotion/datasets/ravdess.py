@@ -16,6 +16,7 @@ utterance, named by what follows that first number.
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.datasets._media import Recordings
@@ -72,11 +73,7 @@ class Ravdess(Recordings):
     label_sets = LABELS
     modalities = ("audio", "image", "text")
     folds = ("emobox_test_fold", "lunajimenez_fold", "speaker")
-
-    @property
-    def released(self) -> int:  # type: ignore[override]  # it depends on the level
-        """How many takes the level has."""
-        return {"speech": 1440, "song": 1012}[self.level or "speech"]
+    released: ClassVar = {"speech": 1440, "song": 1012}
 
     def parse(self, path: Path) -> Utterance | None:
         """What the seven numbers of a file's name say."""
