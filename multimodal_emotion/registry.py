@@ -72,7 +72,7 @@ def settings(cls: type) -> dict[str, inspect.Parameter]:
     return found
 
 
-def build(room: str, name: str, *args: Any, own_code: bool = True, **given: Any) -> Any:
+def build(room: str, name: str, /, *args: Any, own_code: bool = True, **given: Any) -> Any:
     """Builds the named thing. A setting that its constructor does not take is an InputError naming the nearest."""
     cls = find(room, name, own_code=own_code)
     known = settings(cls)

@@ -32,6 +32,9 @@ class Tokens(Preparation):
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int, prefix: str = "") -> None:
         self._tokenizer = tokenizer
+        # A tokeniser remembers how it was last called, and saves it; that is no part of what it is.
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
         self.tokenizer = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
         self.max_length = max_length
         self.prefix = prefix
