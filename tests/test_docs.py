@@ -29,7 +29,9 @@ def commands() -> list[tuple[str, str]]:
     found = []
     for path in DOCUMENTS:
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-        for line in re.findall(r"^\s*(?:\$ )?(multimodal-emotion .*)$|`(multimodal-emotion [^`]*)`", text, re.MULTILINE):
+        for line in re.findall(
+            r"^\s*(?:\$ )?(multimodal-emotion .*)$|`(multimodal-emotion [^`]*)`", text, re.MULTILINE
+        ):
             command = next(part for part in line if part)
             if "..." not in command and "[" not in command:
                 found.append((path.name, command))

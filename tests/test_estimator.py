@@ -47,7 +47,11 @@ def test_cross_validation_with_groups_and_pipelines(classifier, data):
     texts, labels = data
     groups = np.arange(len(texts)) % 6
     scores = cross_val_score(
-        make_pipeline(FunctionTransformer(), classifier.set_params(epochs=8)), np.array(texts, dtype=object), labels, groups=groups, cv=GroupKFold(2)
+        make_pipeline(FunctionTransformer(), classifier.set_params(epochs=8)),
+        np.array(texts, dtype=object),
+        labels,
+        groups=groups,
+        cv=GroupKFold(2),
     )
     assert scores.mean() > 0.7
 

@@ -16,7 +16,17 @@ OTHER = "the a film day was it and very man plot in with of this that".split()
 def tiny_bert(folder: Path, seed: int = 0) -> Path:
     """A BERT of two layers with a vocabulary of whole words and single letters, saved as `save_pretrained` does."""
     letters = [mark + letter for letter in "abcdefghijklmnopqrstuvwxyz.,!:" for mark in ("", "##")]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *WORDS["positive"], *WORDS["negative"], *OTHER]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *letters,
+        *WORDS["positive"],
+        *WORDS["negative"],
+        *OTHER,
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     names = list(dict.fromkeys(vocabulary))
     (folder / "vocab.txt").write_text("\n".join(names) + "\n")
