@@ -466,6 +466,31 @@ def test_colours_can_be_removed(tmp_path: Path):
     assert picture[0].max() == 76
 
 
+def test_faces_are_cut_out_and_what_happens_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def boxes(pixels: np.ndarray, margin: float, detector: str | None) -> list[Any]:
+        asked.append((margin, detector))
+        return [(15.0, 0.0, 30.0, 15.0), None]
+
+    monkeypatch.setattr("multimodal_emotion.faces.boxes", boxes, raising=False)
+    folder = str(tiny_timm(tmp_path / "timm"))
+    (tmp_path / "yunet.onnx").write_bytes(b"a detector")
+    two = Frames(np.repeat(one_frame().pixels, 2, axis=0), np.arange(2.0))
+    encoder = Vit(folder, weights=False, faces="crop", margin=0.3, detector=str(tmp_path / "yunet.onnx"))
+    face, whole = encoder.prepare(two)
+    assert face[0].min() > 200
+    assert whole[0].min() == 0
+    assert asked == [(0.3, str(tmp_path / "yunet.onnx"))]
+    assert len(Vit(folder, weights=False, faces="crop", fallback="absent").prepare(two)) == 1
+    # A saved encoder carries its detector.
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    encoder.save(saved)
+    again = Vit(str(saved), weights=False, faces="crop", margin=0.3)
+    assert again.prepare.settings()["detector"] == str(saved / "face_detector.onnx")
+
+
 def test_image_settings_out_of_their_choices(tmp_path: Path):
     folder = str(tiny_timm(tmp_path))
     for settings, message in (

@@ -1,7 +1,9 @@
 """What the image encoders share: frames of an utterance, faces cut out, of the size and colours that a model wants."""
 
+import shutil
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +17,10 @@ from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.media import Frames, frames_of
 
 FACES, FALLBACKS = ("frame", "crop"), ("frame", "absent")
+
+DETECTOR = "face_detector.onnx"
+"""The file of a saved encoder's own face detector."""
+
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
@@ -33,13 +39,14 @@ class Pictures(Preparation):
         faces: str = "frame",
         margin: float | int = 0.2,
         fallback: str = "frame",
+        detector: str | None = None,
         greyscale: bool = False,
     ) -> None:
         """
         Args:
             size: height and width that the model wants.
             channels: 1 or 3.
-            count, fps, faces, margin, fallback, greyscale: see `ImageEncoder`.
+            count, fps, faces, margin, fallback, detector, greyscale: see `ImageEncoder`.
 
         Raises:
             InputError: a setting is out of its choices.
@@ -54,7 +61,7 @@ class Pictures(Preparation):
             raise InputError(f"margin is {margin}; it must not be negative")
         self.size, self.channels, self.greyscale = size, channels, greyscale
         self.count, self.fps = count, fps
-        self.faces, self.margin, self.fallback = faces, margin, fallback
+        self.faces, self.margin, self.fallback, self.detector = faces, margin, fallback, detector
 
     def read(self, utterance: Utterance) -> Frames | None:
         """The image of an utterance, or frames of its video; None if it has neither."""
@@ -77,7 +84,7 @@ class Pictures(Preparation):
 
         return [
             whole if box is None and self.fallback == "frame" else box
-            for box in faces.boxes(medium.pixels, self.margin)
+            for box in faces.boxes(medium.pixels, self.margin, self.detector)
         ]
 
     def _picture(self, pixels: UInt8[np.ndarray, "height width 3"], box: Box) -> np.ndarray:
@@ -110,6 +117,7 @@ class ImageEncoder(ReadoutEncoder):
         faces: str = "frame",
         margin: float | int = 0.2,
         fallback: str = "frame",
+        detector: str | None = None,
         greyscale: bool = False,
     ) -> None:
         """
@@ -121,6 +129,8 @@ class ImageEncoder(ReadoutEncoder):
             faces: "frame" takes the largest part in the middle that has the model's proportions, "crop" the largest face.
             margin: added around a face on each side, as a share of its size.
             fallback: where no face is found, the "frame" is taken, or the picture is "absent".
+            detector: the .onnx file of a YuNet face detector; None takes the one saved with the checkpoint, if there is
+                one, else opencv's cascades.
             greyscale: whether colours are removed.
         """
         super().__init__()
@@ -131,6 +141,7 @@ class ImageEncoder(ReadoutEncoder):
             "faces": faces,
             "margin": margin,
             "fallback": fallback,
+            "detector": detector,
             "greyscale": greyscale,
         }
 
@@ -141,6 +152,7 @@ class ImageEncoder(ReadoutEncoder):
         deviation: Sequence[float],
         widths: Sequence[int],
         layers: Layers = "last",
+        place: str = "",
     ) -> None:
         """Builds `prepare` and `readout`.
 
@@ -149,10 +161,19 @@ class ImageEncoder(ReadoutEncoder):
             mean, deviation: of each channel over the pictures that the model was trained on, on the scale 0 to 1.
             widths: of each layer's states.
             layers: see `Layers`.
+            place: the folder of the checkpoint, where it is one.
         """
+        saved = Path(place) / DETECTOR
+        if self._reading["detector"] is None and saved.is_file():
+            self._reading["detector"] = str(saved)
         self.mean, self.deviation = tuple(mean), tuple(deviation)
         self.prepare = Pictures(size, len(self.mean), **self._reading)
         self.read_out(widths, layers, self._pooling, self._standardise)
+
+    def save(self, folder: Path) -> None:
+        """Writes the face detector, where it has one of its own."""
+        if self._reading["detector"] is not None:
+            shutil.copyfile(self._reading["detector"], folder / DETECTOR)
 
     @abstractmethod
     def states(self, pictures: Float[Tensor, "pictures channels height width"]) -> Sequence[Tensor]:

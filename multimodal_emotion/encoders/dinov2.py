@@ -68,7 +68,7 @@ class DinoV2(ImageEncoder):
         if not self._extra and tokens != "mean":
             raise InputError(f"{checkpoint} ({self.config.model_type}) has no class token; take tokens 'mean'")
         widths = [self._vector(state).shape[-1] for state in shown]
-        self.look((size, size), self._processor.image_mean, self._processor.image_std, widths, layers)
+        self.look((size, size), self._processor.image_mean, self._processor.image_std, widths, layers, place)
 
     def states(self, pictures: Float[Tensor, "pictures channels height width"]) -> Sequence[Tensor]:
         """Normalised pictures -> the vectors (pictures, width) of each layer."""
@@ -82,6 +82,7 @@ class DinoV2(ImageEncoder):
 
     def save(self, folder: Path) -> None:
         """Writes config.json and preprocessor_config.json."""
+        super().save(folder)
         self.config.save_pretrained(folder)
         self._processor.save_pretrained(folder)
 

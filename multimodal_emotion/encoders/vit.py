@@ -79,7 +79,7 @@ class Vit(ImageEncoder):
         self.backbone = build(checkpoint, source, self.arguments, weights)
         mean, deviation = source.data.get("mean", (0.5,) * channels), source.data.get("std", (0.5,) * channels)
         self.data = {**source.data, "input_size": [channels, height, width], "mean": mean, "std": deviation}
-        self.look((height, width), mean, deviation, [self.backbone.num_features])
+        self.look((height, width), mean, deviation, [self.backbone.num_features], place=checkpoint)
 
     def states(self, pictures: Float[Tensor, "pictures channels height width"]) -> Sequence[Tensor]:
         """Normalised pictures -> one vector for each, (pictures, width)."""
@@ -95,6 +95,7 @@ class Vit(ImageEncoder):
 
     def save(self, folder: Path) -> None:
         """Writes timm's config.json."""
+        super().save(folder)
         content = {"architecture": self.architecture, "model_args": self.arguments, "pretrained_cfg": self.data}
         (folder / CONFIG).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
