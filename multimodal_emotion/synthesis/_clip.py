@@ -58,8 +58,8 @@ def write_media(
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         written = pool.map(lambda utterance: _write(utterance, folder, seed), utterances)
-        bar = {"total": len(utterances), "unit": "clip", "leave": False, "disable": None if progress else True}
-        return list(tqdm(written, "generating media", **bar))
+        quiet = None if progress else True
+        return list(tqdm(written, "generating media", len(utterances), leave=False, unit="clip", disable=quiet))
     finally:
         pool.shutdown(cancel_futures=True)
 
