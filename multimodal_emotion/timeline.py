@@ -65,7 +65,7 @@ def predict_recording(
     cues = read_transcript(utterance.text) if utterance.text and is_transcript(utterance.text) else ()
     spans = _spans(trained, utterance, cues, window, hop, notes)
     said = _said(trained, utterance, cues, transcribe, notes)
-    parts = (said(replace(utterance, start=start, end=end)) for start, end in spans)
+    parts = (said(replace(utterance, start=round(start, 3), end=round(end, 3))) for start, end in spans)
     options = {"batch_size": batch_size, "precision": precision, "on_error": on_error}
     pool, windows = Pool(trained), []
     for scored in score(trained, parts, opinions=True, **options):  # type: ignore[arg-type]
@@ -214,7 +214,7 @@ def _spans(
     if window is None:
         ways.insert(0, ((cue.start, cue.end) for cue in cues))
     if window is None and path is not None and listens:
-        ways.insert(0, speech.windows(path))
+        ways.insert(0, _over_speech(path))
     for way in ways:
         found = False
         with notes.instead_of_errors():
@@ -223,6 +223,13 @@ def _spans(
                 yield span
         if found:
             return
+
+
+def _over_speech(path: Path) -> Iterator[Span]:
+    """Windows of speech, whose margins end where the file does."""
+    length = media.probe(path).duration or math.inf
+    for start, end in speech.windows(path):
+        yield start, min(end, length) if start < length else end
 
 
 def _over_all(utterance: Utterance, cues: Sequence[Cue], window: float | int, hop: float | int) -> Iterator[Span]:

@@ -365,7 +365,9 @@ def test_a_table_has_its_columns_though_the_first_row_is_empty(tmp_path):
 
 def colours_of(path: Path) -> dict[tuple[int, ...], int]:
     """How many pixels of each colour a picture has."""
-    pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3)
+    with Image.open(path) as image:
+        assert image.size[0] == 1200
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     values, counts = np.unique(pixels, axis=0, return_counts=True)
     return {tuple(map(int, value)): int(count) for value, count in zip(values, counts, strict=True)}
 
@@ -376,7 +378,6 @@ def rgb(colour: str) -> tuple[int, ...]:
 
 def test_picture(timeline, tmp_path):
     write([timeline], [tmp_path / "out.png"], as_json=False)
-    assert Image.open(tmp_path / "out.png").size[0] == 1200
     found = colours_of(tmp_path / "out.png")
     tone = colours(LABELS)
     for window in timeline.windows:
