@@ -505,7 +505,10 @@ def test_affectnet_reads_its_second_release(tmp_path: Path) -> None:
     annotate(tmp_path, "train_set", "0", exp="7", val="-0.5", aro="0.25")
     annotate(tmp_path, "val_set", "0", exp=2, val=0.5, aro=0.0)
     root = {"root": tmp_path}
-    assert labels(registry.build("datasets", "affectnet", **root)) == {"train_set/0": "contempt", "val_set/0": "sadness"}
+    assert labels(registry.build("datasets", "affectnet", **root)) == {
+        "train_set/0": "contempt",
+        "val_set/0": "sadness",
+    }
     assert labels(registry.build("datasets", "affectnet", **root, level="seven")) == {"val_set/0": "sadness"}
     dimensions = labels(registry.build("datasets", "affectnet", **root, level="dimensions"))
     assert dimensions["train_set/0"] == {"valence": -0.5, "arousal": 0.25}
