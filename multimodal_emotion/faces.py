@@ -1,153 +1,304 @@
-"""Faces in frames: found by opencv's cascades on a smaller picture, followed from frame to frame."""
+"""Faces: found by a cascade or a network, followed through the pictures of a video, cropped square.
 
+Boxes are (left, top, width, height) in pixels of the picture.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, Int64, UInt8
 
-from multimodal_emotion.errors import InputError
+from multimodal_emotion.errors import InputError, unknown
 
+Picture = UInt8[np.ndarray, "height width 3"]
+Pictures = UInt8[np.ndarray, "time height width 3"]
 Box = tuple[float, float, float, float]
-"""left, top, right, bottom in pixels of the frame."""
 
-WORKING_HEIGHT = 240
-"""Faces are looked for in a picture of this height: the cascade's cost grows with its area."""
-SMALLEST = 0.1
-"""The side of a face is at least this share of the frame's shorter side."""
-EVERY = 3
-"""Frames between two searches; in between the face is where the searches before and after put it."""
-SAME = 0.2
-"""Overlap (intersection over union) from which two boxes are the same face."""
+FALLBACKS = ("absent", "frame")
+BORDER = 0.2
+"""Width of the border that a picture gets to be searched, as a share of its longer side: a cascade does not find a face
+that fills the picture."""
+SAME_FACE = 0.3
+"""Overlap (intersection over union) from which boxes in successive looks are of one face."""
+LOOKS_MISSED = 3
+"""A face not found for more looks than this has gone; one found again before is taken to have been there all the while."""
 
 
-def boxes(
-    pixels: UInt8[np.ndarray, "time height width 3"], margin: float = 0.2, detector: str | None = None
-) -> list[Box | None]:
-    """The main face of each frame: a square box with a margin, clipped to the frame; None where there is none.
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face in a picture.
 
-    The main face is the one that is followed longest; of equally long ones the largest.
+    Attributes:
+        box: left, top, width, height.
+        score: how sure the finder is; comparable between faces of one finder only.
+    """
+
+    box: Box
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One face through the pictures of a video.
+
+    Attributes:
+        boxes: one for each picture; NaN where the face is not in view.
+        looks: in how many pictures it was found; in those between it is interpolated.
+    """
+
+    boxes: Float64[np.ndarray, "time 4"]
+    looks: int
+
+    @property
+    def prominence(self) -> float:
+        """The area it takes, summed over the pictures."""
+        return float(np.nansum(self.boxes[:, 2] * self.boxes[:, 3]))
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCrops:
+    """Square pictures of one face.
+
+    Attributes:
+        pixels: one for each picture in which the face is in view.
+        boxes: where the face is in that picture; the whole picture where it stands in for a face that was not found.
+        index: the numbers of these pictures among those given.
+        found: whether a face was found; False where the whole pictures stand in for it.
+    """
+
+    pixels: UInt8[np.ndarray, "time size size 3"]
+    boxes: Float64[np.ndarray, "time 4"]
+    index: Int64[np.ndarray, " time"]
+    found: bool
+
+
+class Finder(ABC):
+    """Whatever finds the faces of a picture. It can be pickled; one is for one thread."""
+
+    _engine: Any = None  # OpenCV's, made when first needed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_engine": None}  # OpenCV's objects cannot be pickled
+
+    @abstractmethod
+    def find(self, picture: Picture) -> list[Face]:
+        """The faces, in any order."""
+
+
+class CascadeFinder(Finder):
+    """The Haar cascade for frontal faces that OpenCV packages (below version 5).
+
+    Source: Viola and Jones, "Rapid Object Detection using a Boosted Cascade of Simple Features", 2001; Lienhart and
+    Maydt, "An Extended Set of Haar-like Features for Rapid Object Detection", 2002.
+    """
+
+    def __init__(self, side: int = 320, smallest: float = 0.08, neighbours: int = 4) -> None:
+        """
+        Args:
+            side: the longer side, in pixels, to which a picture is brought; larger finds smaller faces, more slowly.
+            smallest: the smallest face, as a share of the shorter side.
+            neighbours: how many overlapping hits make a face; more are stricter.
+        """
+        self.side, self.smallest, self.neighbours = side, smallest, neighbours
+
+    def find(self, picture: Picture) -> list[Face]:
+        """The frontal faces of a picture; about 20 ms."""
+        import cv2
+        import cv2.data
+
+        if self._engine is None:
+            self._engine = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_frontalface_alt2.xml")
+        border = round(BORDER * max(picture.shape[:2]))
+        framed = cv2.copyMakeBorder(picture, border, border, border, border, cv2.BORDER_REPLICATE)
+        scale = self.side / max(framed.shape[:2])
+        grey = cv2.equalizeHist(cv2.cvtColor(_scaled(framed, scale), cv2.COLOR_RGB2GRAY))
+        smallest = round(self.smallest * min(grey.shape))
+        boxes, _, weights = self._engine.detectMultiScale3(
+            grey, minNeighbors=self.neighbours, minSize=(smallest, smallest), outputRejectLevels=True
+        )
+        found = (
+            (np.asarray(box) / scale - (border, border, 0, 0), weight)
+            for box, weight in zip(boxes, weights, strict=True)
+        )
+        return [Face(tuple(box.tolist()), float(weight)) for box, weight in found]
+
+
+class NetworkFinder(Finder):
+    """A face detection network of the YuNet kind, through OpenCV; the user supplies its ONNX file.
+
+    It also finds turned and partly hidden faces, which the cascade does not.
+
+    Source: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector", 2023.
+    """
+
+    def __init__(self, model: str | Path, side: int = 640, least_score: float = 0.7) -> None:
+        """
+        Args:
+            model: the ONNX file, such as face_detection_yunet_2023mar.onnx of OpenCV's model zoo.
+            side: larger pictures are brought to this longer side, in pixels.
+            least_score: faces of which the network is less sure, from 0 to 1, are left out.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        self.model, self.side, self.least_score = Path(model), side, least_score
+        if not self.model.is_file():
+            raise InputError(
+                f"face detection model {self.model}: no such file; expected an ONNX file of the YuNet kind"
+            )
+
+    def find(self, picture: Picture) -> list[Face]:
+        """The faces of a picture.
+
+        Raises:
+            InputError: the file is not such a network.
+        """
+        import cv2
+
+        scale = min(1.0, self.side / max(picture.shape[:2]))
+        colours = cv2.cvtColor(_scaled(picture, scale), cv2.COLOR_RGB2BGR)
+        try:
+            if self._engine is None:
+                self._engine = cv2.FaceDetectorYN.create(str(self.model), "", (0, 0), self.least_score)
+            self._engine.setInputSize((colours.shape[1], colours.shape[0]))
+            rows = self._engine.detect(colours)[1]
+        except cv2.error as error:
+            raise InputError(f"face detection model {self.model}: not an ONNX file of the YuNet kind") from error
+        return [Face(tuple((row[:4] / scale).tolist()), float(row[-1])) for row in ([] if rows is None else rows)]
+
+
+def crop_faces(
+    pictures: Pictures,
+    finder: Finder | None = None,
+    size: int = 224,
+    margin: float | int = 0.2,
+    fallback: str = "frame",
+    every: int = 1,
+) -> FaceCrops | None:
+    """The main face of some pictures of one scene (a still image, or a window of a video), cropped square.
+
+    The main face is the one that takes most room over all pictures. Only the pictures in which it is in view are kept.
 
     Args:
-        pixels: RGB frames, in order.
-        margin: added on each side, as a share of the face's size.
-        detector: the .onnx file of a YuNet face detector, in place of the cascades.
+        pictures: in order of time, RGB.
+        finder: what finds faces; None is `CascadeFinder()`.
+        size: side of the crops, in pixels.
+        margin: room around the face's box, as a share of its size, on each side.
+        fallback: what to give where no picture has a face: "frame" is the whole pictures, "absent" is None.
+        every: look for faces in every so many pictures; in those between, boxes are interpolated.
+
+    Returns:
+        The crops; None where there is no face, or no picture, and the fallback is "absent".
 
     Raises:
-        InputError: the detector's file is not there or cannot be loaded.
+        InputError: there is no such fallback.
     """
-    count = len(pixels)
-    searched = sorted({*range(0, count, EVERY), count - 1}) if count else []
-    found = {number: detect(pixels[number], detector) for number in searched}
-    tracks = follow([found[number] for number in searched])
-    if not tracks:
-        return [None] * count
-    track = max(tracks, key=lambda boxes_: (len(boxes_), np.mean([_area(box) for box in boxes_.values()])))
-    known = {searched[position]: box for position, box in track.items()}
-    height, width = pixels.shape[1:3]
-    return [_framed(_between(known, number), margin, height, width) for number in range(count)]
+    if fallback not in FALLBACKS:
+        raise unknown("fallback", fallback, FALLBACKS, "faces")
+    track = main_face(follow(pictures, finder or CascadeFinder(), every))
+    if track is None and (fallback == "absent" or not len(pictures)):
+        return None
+    height, width = pictures.shape[1:3]
+    if track is None:
+        boxes, margin = np.tile([0.0, 0.0, width, height], (len(pictures), 1)), 0.0
+    else:
+        boxes = track.boxes
+    index = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    pixels = np.stack([crop(pictures[number], boxes[number], size, margin) for number in index])
+    return FaceCrops(pixels, boxes[index], index, found=track is not None)
 
 
-def detect(picture: UInt8[np.ndarray, "height width 3"], detector: str | None = None) -> list[Box]:
-    """All faces of one picture, the largest first."""
-    import cv2
+def follow(pictures: Pictures, finder: Finder, every: int = 1) -> list[Track]:
+    """The faces of some pictures of one scene, each followed from the first look that finds it to the last.
 
-    height, width = picture.shape[:2]
-    scale = min(1.0, WORKING_HEIGHT / height)
-    small = cv2.resize(
-        picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
-    )
-    found = _by_network(small, detector) if detector else _by_cascade(small)
-    faces = [(x / scale, y / scale, (x + w) / scale, (y + h) / scale) for x, y, w, h in found]
-    return sorted(faces, key=_area, reverse=True)
+    Args:
+        pictures: in order of time, RGB.
+        finder: what finds faces.
+        every: look in every so many pictures, and in the last; in those between, boxes are interpolated.
+
+    Raises:
+        InputError: `every` is below 1.
+    """
+    if every < 1:
+        raise InputError(f"faces are looked for in every {every} pictures; expected 1 or more")
+    looks = sorted({*range(0, len(pictures), every), len(pictures) - 1} - {-1})
+    return joined([finder.find(pictures[number]) for number in looks], looks)
 
 
-def follow(found: Sequence[Sequence[Box]]) -> list[dict[int, Box]]:
-    """Joins faces of successive searches that overlap into tracks: {number of the search: box} each."""
-    tracks: list[dict[int, Box]] = []
-    for number, faces in enumerate(found):
-        free = list(faces)
-        for track in tracks:
-            last = track[max(track)]
-            best = max(free, key=lambda box: overlap(last, box), default=None)
-            # A search may miss a face once; a track that was lost for longer has ended.
-            if best is not None and overlap(last, best) >= SAME and number - max(track) <= 2:
-                track[number] = best
-                free.remove(best)
-        tracks += [{number: box} for box in free]
-    return tracks
+def joined(found: Sequence[Sequence[Face]], looks: Sequence[int]) -> list[Track]:
+    """Faces found in single pictures, joined to tracks: each goes on where it overlaps most.
+
+    Args:
+        found: the faces of each look, in order of time.
+        looks: the number of the picture of each look.
+    """
+    chains: list[list[tuple[int, Box]]] = []  # of each face, the looks that found it
+    for look, faces in enumerate(found):
+        alive = [chain for chain in chains if look - chain[-1][0] <= LOOKS_MISSED + 1]
+        pairs = [(overlap(chain[-1][1], face.box), chain, face) for chain in alive for face in faces]
+        taken: list[Face] = []
+        for share, chain, face in sorted(pairs, key=lambda pair: -pair[0]):
+            if share >= SAME_FACE and chain[-1][0] < look and face not in taken:
+                chain.append((look, face.box))
+                taken.append(face)
+        chains += [[(look, face.box)] for face in faces if face not in taken]
+    count = looks[-1] + 1 if looks else 0
+    return [_track([looks[look] for look, _ in chain], [box for _, box in chain], count) for chain in chains]
+
+
+def _track(numbers: Sequence[int], boxes: Sequence[Box], count: int) -> Track:
+    """A track over `count` pictures from the boxes in some of them."""
+    between = np.arange(numbers[0], numbers[-1] + 1)
+    whole = np.full((count, 4), np.nan)
+    for side, known in enumerate(np.asarray(boxes).T):
+        whole[between, side] = np.interp(between, numbers, known)
+    return Track(whole, len(numbers))
+
+
+def main_face(tracks: Sequence[Track]) -> Track | None:
+    """The track that takes most room; None if there is none. One found once only yields to any found more often."""
+    steady = [track for track in tracks if track.looks > 1]
+    return max(steady or tracks, key=lambda track: track.prominence, default=None)
 
 
 def overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    """Intersection over union of two boxes, from 0 to 1."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:
         return 0.0
-    return width * height / (_area(one) + _area(other) - width * height)
+    both = width * height
+    return both / (one[2] * one[3] + other[2] * other[3] - both)
 
 
-def _between(known: dict[int, Box], number: int) -> Box | None:
-    """The box of a frame, interpolated between the searches around it; None outside the track (by more than EVERY)."""
-    before = max((n for n in known if n <= number), default=None)
-    after = min((n for n in known if n >= number), default=None)
-    if before is None or after is None:
-        near = after if before is None else before
-        return known[near] if near is not None and abs(near - number) <= EVERY else None
-    if before == after:
-        return known[before]
-    share = (number - before) / (after - before)
-    first, last = known[before], known[after]
-    left, top, right, bottom = (a + share * (b - a) for a, b in zip(first, last, strict=True))
-    return left, top, right, bottom
+def crop(
+    picture: Picture, box: Float64[np.ndarray, " 4"], size: int, margin: float | int = 0.0
+) -> UInt8[np.ndarray, "size size 3"]:
+    """The square around the middle of a box, scaled; beyond the picture its border goes on.
 
-
-def _framed(box: Box | None, margin: float, height: int, width: int) -> Box | None:
-    if box is None:
-        return None
-    side = max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * margin)
-    side = min(side, height, width)
-    left = min(max((box[0] + box[2] - side) / 2, 0.0), width - side)
-    top = min(max((box[1] + box[3] - side) / 2, 0.0), height - side)
-    return left, top, left + side, top + side
-
-
-def _by_cascade(picture: Any) -> list[tuple[float, ...]]:
+    Args:
+        picture: RGB.
+        box: left, top, width, height.
+        size: side of the crop, in pixels.
+        margin: room around the box, as a share of its longer side, on each side.
+    """
     import cv2
 
-    grey = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-    smallest = max(20, round(SMALLEST * min(grey.shape)))
-    found = _cascade().detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5, minSize=(smallest, smallest))
-    return [tuple(map(float, box)) for box in found]
+    side = max(1, round(max(box[2:]) * (1 + 2 * margin)))
+    left, top = round(box[0] + (box[2] - side) / 2), round(box[1] + (box[3] - side) / 2)
+    rows = np.clip(np.arange(top, top + side), 0, picture.shape[0] - 1)
+    columns = np.clip(np.arange(left, left + side), 0, picture.shape[1] - 1)
+    square = picture[rows[:, None], columns]
+    method = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    return cv2.resize(square, (size, size), interpolation=method)
 
 
-def _by_network(picture: Any, detector: str) -> list[tuple[float, ...]]:
-    network = _network(detector)
-    network.setInputSize((picture.shape[1], picture.shape[0]))
-    found = network.detect(picture[:, :, ::-1].copy())[1]
-    return [] if found is None else [tuple(map(float, row[:4])) for row in found]
-
-
-@lru_cache(maxsize=1)
-def _cascade() -> Any:
+def _scaled(picture: Picture, scale: float) -> UInt8[np.ndarray, "new_height new_width 3"]:
     import cv2
 
-    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
-
-
-@lru_cache(maxsize=2)
-def _network(detector: str) -> Any:
-    import cv2
-
-    if not Path(detector).is_file():
-        raise InputError(f"face detector {detector}: no such file; give a YuNet .onnx file, or none for the cascades")
-    try:
-        return cv2.FaceDetectorYN.create(detector, "", (320, 320))
-    except cv2.error as error:
-        raise InputError(f"face detector {detector} cannot be loaded: {' '.join(str(error).split())[:200]}") from None
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    size = [max(1, round(length * scale)) for length in (picture.shape[1], picture.shape[0])]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)

@@ -34,7 +34,7 @@ NOUNS = {"audio": "sound", "video": "picture"}
 # Only formats that hold sound or pictures themselves. Playlists (hls, concat, dash, sdp) would open whatever files and
 # addresses a stranger's file names, and ffmpeg's text formats would show any text file as a picture.
 FORMATS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,apng,asf,au,av1,avi,caf,dts,dv,eac3,flac,flv,gif,h264,hevc,ivf,live_flv,m4v,"
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,av1,avi,caf,dts,dv,eac3,flac,flv,h264,hevc,ivf,live_flv,m4v,"
     "matroska,mjpeg,mov,mp3,mpc,mpc8,mpeg,mpegts,mpegvideo,mxf,nistsphere,nut,obu,ogg,rm,spx,tak,tta,voc,w64,wav,wtv,wv,xwma"
 )
 OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file", "max_pixels": str(MAX_FRAME_PIXELS)}
@@ -111,11 +111,13 @@ def stated_end(container: InputContainer, stream: Track) -> float | None:
     return container.duration / av.time_base if container.duration and container.duration > 0 else None
 
 
-def measured_end(container: InputContainer, stream: Track) -> float:
+def measured_end(container: InputContainer, stream: Track, patience: Patience) -> float:
     """The second at which a track ends, by reading all of it (not decoding)."""
     zero = origin(container)
     end = following = 0.0
     for packet in container.demux(stream):
+        patience.check()
+        patience.renew(result=False)
         if packet.size and packet.time_base:
             second = following if packet.pts is None else float(packet.pts * packet.time_base) - zero
             following = second + float((packet.duration or 0) * packet.time_base)
@@ -135,9 +137,10 @@ def frames_from(path: Path, kind: str, start: float, patience: Patience) -> Iter
     """
     for back in (PREROLL, FURTHER_BACK, math.inf):
         seek_to = max(0.0, start - back)
+        patience.renew(result=False)
         with opened(path, patience) as container:
             stream = chosen(container, kind, path)
-            if seek_to and not _seek(container, stream, seek_to + origin(container)):
+            if seek_to and (not _seek(container, stream, seek_to + origin(container)) or patience.over):
                 continue
             # after a seek, frames without time stamps are anywhere: NaN fails the comparison below
             following = math.nan if seek_to else 0.0
@@ -172,6 +175,7 @@ def _decoded(container: InputContainer, stream: Track, path: Path, patience: Pat
     try:
         for packet in container.demux(stream):
             patience.check()
+            patience.renew(result=False)
             packets += 1
             try:
                 found = packet.decode()
@@ -182,6 +186,7 @@ def _decoded(container: InputContainer, stream: Track, path: Path, patience: Pat
             yield from found
     except av.FFmpegError:  # the container itself breaks off here
         damaged += 1
+    patience.check()
     if damaged and not frames:
         raise InputError(f"{path}: nothing of its {NOUNS[stream.type]} track can be decoded")
     if damaged:

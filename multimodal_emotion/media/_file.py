@@ -41,4 +41,8 @@ class PatientFile(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, as any file gives them."""
-        return b"" if self.patience.over else super().read(size)
+        if self.patience.over:
+            return b""
+        content = super().read(size)
+        self.patience.spend(len(content))
+        return content

@@ -19,36 +19,51 @@ RATES = (100, 768_000)
 """Sample rates, in hertz, that are taken for true."""
 LOUDEST = 1e6
 """Samples are floats around -1 to 1; some files hold integers as floats. Anything beyond is damage."""
-PATIENCE = 8.0
-"""Processor seconds that a decoder may work without a result: 250 frames of 4K between two key frames take six."""
+MAX_BYTES = 2**27
+"""Bytes that a decoder may read without giving a packet or an image: it may have to hold them all."""
+PATIENCE = 6.0
+"""Processor seconds that a decoder may work without a result: 250 frames of 4K between two key frames take five."""
 
 
 class Patience:
-    """Ends a decoder that works without giving anything.
+    """Ends a decoder that works, or reads, without giving anything.
 
     It counts processor time of this thread, not time of day: a busy machine or a slow disk does not make a file broken.
     """
 
     def __init__(self, path: Path) -> None:
+        """
+        Args:
+            path: of the file, for the message.
+        """
         self.path = path
-        self.renew()
-
-    def renew(self) -> None:
-        """A result has been given: the count starts again."""
         self._start = time.thread_time()
+        self._read = 0
 
     @property
     def over(self) -> bool:
-        """Whether too much time has gone since the last result."""
-        return time.thread_time() - self._start > PATIENCE
+        """Whether too much has been spent."""
+        return self._read > MAX_BYTES or time.thread_time() - self._start > PATIENCE
+
+    def spend(self, read: int) -> None:
+        """So many bytes have been read."""
+        self._read += read
+
+    def renew(self, result: bool = True) -> None:
+        """The decoder gave a result, or at least (False) a packet of the file: the time, the bytes count anew."""
+        self._read = 0
+        if result:
+            self._start = time.thread_time()
 
     def check(self) -> None:
         """
         Raises:
-            InputError: too much time has gone since the last result.
+            InputError: too much has been spent since the last result.
         """
         if self.over:
-            raise InputError(f"{self.path}: gave up after {PATIENCE:g} s of decoding without a result; is it damaged?")
+            raise InputError(
+                f"{self.path}: gave up after {PATIENCE:g} s, or {MAX_BYTES >> 20} MiB, that gave nothing; is it damaged?"
+            )
 
 
 def check_interval(path: Path, start: float | int | None, end: float | int | None) -> tuple[float, float]:

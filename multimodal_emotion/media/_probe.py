@@ -43,14 +43,15 @@ def probe(path: str | Path) -> MediaInfo:
 
 def _track(path: Path, kind: str) -> dict[str, Any]:
     """Attributes of `MediaInfo`, and the end of the track; empty if there is none."""
-    with opened(path, Patience(path)) as container:
+    patience = Patience(path)
+    with opened(path, patience) as container:
         try:
             track = chosen(container, kind, path)
         except Absent:
             return {}
         start = max(0.0, float((track.start_time or 0) * (track.time_base or 0)) - origin(container))
         end = stated_end(container, track)
-        found: dict[str, Any] = {"end": measured_end(container, track) if end is None else end}
+        found: dict[str, Any] = {"end": measured_end(container, track, patience) if end is None else end}
         if isinstance(track, av.AudioStream):
             return found | {"audio_start": start, "rate": track.rate, "channels": track.channels}
         fps = float(track.average_rate) if track.average_rate else None

@@ -146,8 +146,9 @@ def _spread(path: Path, start: float, end: float, fps: float | int | None, count
         if len(found) == count:
             return found
     # the length is not stated, or stated wrongly, or there just are fewer pictures
-    with opened(path, Patience(path)) as container:
-        measured = measured_end(container, chosen(container, "video", path))
+    patience = Patience(path)
+    with opened(path, patience) as container:
+        measured = measured_end(container, chosen(container, "video", path), patience)
     if stated is not None and abs(min(end, measured) - min(end, stated)) < WRONG_LENGTH:
         return found
     return _held(path, _spread_over(path, start, min(end, measured), fps, count))
