@@ -212,6 +212,37 @@ def crop_faces(
     return FaceCrops(pixels, boxes[index], index, found=track is not None)
 
 
+def boxes(
+    pictures: Pictures, margin: float | int = 0.2, detector: str | None = None, every: int = 3
+) -> list[tuple[float, float, float, float] | None]:
+    """Where the main face is in each picture of one scene, for those who cut and scale themselves.
+
+    Args:
+        pictures: in order of time, RGB.
+        margin: room around the face's box, as a share of its size, on each side.
+        detector: the ONNX file of a `NetworkFinder`; None is `CascadeFinder()`.
+        every: look for faces in every so many pictures; in those between, boxes are interpolated.
+
+    Returns:
+        For each picture a square inside it, (left, top, right, bottom) in pixels; None where the face is not in view.
+    """
+    track = main_face(follow(pictures, NetworkFinder(detector) if detector else CascadeFinder(), every))
+    height, width = pictures.shape[1:3]
+    if track is None:
+        return [None] * len(pictures)
+    return [None if np.isnan(box[0]) else _square(box, margin, height, width) for box in track.boxes]
+
+
+def _square(
+    box: Float64[np.ndarray, " 4"], margin: float | int, height: int, width: int
+) -> tuple[float, float, float, float]:
+    """The square around the middle of a box, moved and if need be shrunk so that it lies in the picture."""
+    side = min(float(max(box[2:])) * (1 + 2 * margin), height, width)
+    left = min(max(float(box[0] + (box[2] - side) / 2), 0.0), width - side)
+    top = min(max(float(box[1] + (box[3] - side) / 2), 0.0), height - side)
+    return left, top, left + side, top + side
+
+
 def follow(pictures: Pictures, finder: Finder, every: int = 1) -> list[Track]:
     """The faces of some pictures of one scene, each followed from the first look that finds it to the last.
 

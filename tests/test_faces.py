@@ -8,6 +8,7 @@ import matplotlib.cbook
 import numpy as np
 import pytest
 
+from multimodal_emotion import faces
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.faces import (
     CascadeFinder,
@@ -276,3 +277,12 @@ def test_ready_made_crops_of_faces_are_found_again(corpora_root, tmp_path):
         for name in names:
             faces_found = CascadeFinder().find(read_image(archive.extract(name, tmp_path)))
             assert len(faces_found) == 1, name
+
+
+def test_boxes_of_a_followed_face_are_squares_inside_the_picture(monkeypatch):
+    pictures = np.zeros((5, 100, 160, 3), dtype=np.uint8)
+    monkeypatch.setattr(faces.CascadeFinder, "find", lambda self, picture: [faces.Face((70.0, 10.0, 40.0, 50.0), 1.0)])
+    found = faces.boxes(pictures, margin=0.5)
+    assert found == [(40.0, 0.0, 140.0, 100.0)] * 5
+    monkeypatch.setattr(faces.CascadeFinder, "find", lambda self, picture: [])
+    assert faces.boxes(pictures) == [None] * 5
