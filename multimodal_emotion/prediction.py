@@ -38,7 +38,7 @@ class Prediction:
         start, end: in seconds, of a window.
         opinions: the scores of each modality alone, where there are several.
         shares: how much each modality contributes to `scores`, adding up to 1.
-        errors: why a modality that was named could not be used.
+        errors: what could not be decoded; of a recording also why a modality of the model was never present.
         transcribed: whether the text was made from the sound.
         windows: the windows of a recording; the prediction itself is pooled over them.
     """

@@ -24,6 +24,8 @@ WINDOW = 5.0
 """Seconds of a window where there is nothing to follow."""
 SHORTEST = 0.1
 """Seconds of a window at least; a rest that is shorter belongs to the window before it."""
+TRUSTED = 60.0
+"""Seconds that a file may state to last without being looked at."""
 
 Span = tuple[float, float]
 
@@ -235,8 +237,25 @@ def _over_speech(path: Path) -> Iterator[Span]:
 def _over_all(utterance: Utterance, cues: Sequence[Cue], window: float | int, hop: float | int) -> Iterator[Span]:
     """Fixed windows until the last medium ends."""
     files = [path for path in (utterance.audio, utterance.video) if path is not None]
-    ends = [media.probe(path).duration or 0.0 for path in files] or [cue.end for cue in cues]
+    ends = [_end(path) for path in files] or [cue.end for cue in cues]
     yield from fixed_windows(max(ends), window, hop)
+
+
+def _end(path: Path) -> float:
+    """The second at which a file ends. One that states more than it holds would have windows without end."""
+    low, high = 0.0, media.probe(path).duration or 0.0
+    if high <= TRUSTED or _holds(path, high - 1):
+        return high
+    while high - low > 1:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _holds(path, middle) else (low, middle)
+    return high
+
+
+def _holds(path: Path, second: float) -> bool:
+    """Whether there is anything in the second after this one."""
+    end = second + 1
+    return bool(media.read_frames(path, second, end, count=1) or media.read_audio(path, start=second, end=end))
 
 
 def _said(

@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 from transformers import WhisperConfig, WhisperModel
 
-from multimodal_emotion import checkpoint, registry, transcription
+from multimodal_emotion import checkpoint, media, registry, transcription
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import ModelConfig
 from multimodal_emotion.errors import InputError
+from multimodal_emotion.media import MediaInfo
 from multimodal_emotion.prediction import Prediction, predict, write
 from multimodal_emotion.synthesis import FPS, RATE, film, speak
 from multimodal_emotion.timeline import fixed_windows, predict_recording, timeline_writer
@@ -169,6 +170,13 @@ def test_a_clip_of_fifty_milliseconds_is_one_window(build, tmp_path):
     found = predict_recording(build("audio"), Utterance(id="a", audio=path))
     assert [(window.start, window.end) for window in found.windows] == [(0, 0.05)]
     assert found.label in LABELS
+
+
+def test_a_file_that_states_to_last_for_days_ends_where_it_ends(build, tmp_path, monkeypatch):
+    clip = video(tmp_path / "a.mp4", silence(2.0))
+    monkeypatch.setattr(media, "probe", lambda path: MediaInfo("video", 300_000.0, has_video=True))
+    found = predict_recording(build("image"), Utterance(id="v", video=clip))
+    assert [(window.start, window.end) for window in found.windows] == [(0, pytest.approx(2.5, abs=0.5))]
 
 
 # What is pooled
