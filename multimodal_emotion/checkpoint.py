@@ -84,10 +84,15 @@ def build(settings: ModelConfig, task: Task, *, folder: Path | None = None) -> E
         if task.resolution == "word" and "pooling" in known:
             options["pooling"] = "none"
         encoders[name] = registry.build("encoders", given["type"], own_code=own_code, **options)
+    if settings.balance and not settings.auxiliary:
+        raise InputError("model.balance compares the modalities' own heads: set model.auxiliary too, to 1, say")
     fusion_settings = dict(settings.fusion or {"type": "single" if len(encoders) == 1 else "concat"})
+    kind = fusion_settings.pop("type")
+    if "space" in registry.settings(registry.find("fusion", kind, own_code=own_code)):
+        fusion_settings.setdefault("space", task.space)
     fusion = registry.build(
         "fusion",
-        fusion_settings.pop("type"),
+        kind,
         {name: encoder.dim for name, encoder in encoders.items()},
         task.outputs,
         own_code=own_code,

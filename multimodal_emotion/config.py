@@ -61,8 +61,8 @@ class ModelConfig:
         dropout: before the head.
         hidden: width of a hidden layer of the head; 0 is a linear head.
         modality_dropout: probability that a present modality is hidden in a training step (never all of them).
-        auxiliary: weight of the losses of one additional linear head for each modality.
-        balance: strength of gradient modulation between modalities (OGM-GE); 0 is none.
+        auxiliary: weight of the losses of one additional linear head for each modality (late fusion's own heads, there).
+        balance: strength of gradient modulation between modalities (OGM-GE); 0 is none. It compares the auxiliary heads.
     """
 
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -79,6 +79,9 @@ class TrainingConfig:
     """How it is learnt.
 
     Attributes:
+        solver: "gradient"; or "discriminant", which solves the linear head of frozen encoders in closed form (shrunken
+            linear discriminants, chosen by inner folds over speakers): then nothing below matters but `freeze`, `workers`
+            and `cache`.
         epochs: passes over the training split.
         batch_size: utterances in a step.
         learning_rate: of the pretrained parts.
@@ -106,9 +109,9 @@ class TrainingConfig:
         logger: "tensorboard", "wandb" or "none".
         save_every: seconds between resumable states within an epoch; one is always saved after an epoch.
         cache: whether features of frozen encoders are computed once and kept.
-        augment: strength of the encoders' own augmentation of training clips, 0 to 1.
     """
 
+    solver: str = "gradient"
     epochs: int = 5
     batch_size: int = 16
     learning_rate: float = 5e-5
@@ -136,7 +139,6 @@ class TrainingConfig:
     logger: str = "tensorboard"
     save_every: float = 300.0
     cache: bool = True
-    augment: float = 0.0
 
 
 @dataclass
@@ -160,6 +162,7 @@ class Config:
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "corpus.on_error": ("raise", "skip"),
+    "training.solver": ("gradient", "discriminant"),
     "training.optimizer": ("adamw", "sgd"),
     "training.schedule": ("constant", "linear", "cosine"),
     "training.keep": ("best", "last"),

@@ -52,7 +52,8 @@ def cross_validate(config: Config, column: str, output: str | Path, *, progress:
     utterances = runs.draw(utterances, wanted.limit, config.seed)
     folds = group(utterances, column, corpus.name)
     names = list(folds)
-    selects = config.training.keep == "best" or config.training.patience is not None
+    loops = config.training.solver == "gradient"
+    selects = loops and (config.training.keep == "best" or config.training.patience is not None)
     outcomes: dict[str, Outcome] = {}
     shared: dict[str, Any] = {}
     for number, name in enumerate(names):

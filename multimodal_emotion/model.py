@@ -17,7 +17,8 @@ class Output(NamedTuple):
 
     Attributes:
         logits: (batch, outputs), or (batch, words, outputs) for word-level tasks.
-        auxiliary: logits (batch, outputs) of each modality's own head; empty if there are none.
+        auxiliary: logits (batch, outputs) of each modality's own head (in training those of late fusion too); empty if
+            there are none.
         penalty: the fusion's own loss, a scalar; None if it has none.
     """
 
@@ -54,8 +55,9 @@ class EmotionModel(nn.Module):
         self.encoders = nn.ModuleDict({name: encoders[name] for name in sorted(encoders)})
         self.fusion = fusion
         self.head = nn.Identity() if fusion.is_head else head(fusion.dim, outputs, dropout, hidden)
+        own_heads = auxiliary and not fusion.is_head
         self.auxiliary = nn.ModuleDict(
-            {name: head(encoders[name].dim, outputs, dropout) for name in self.encoders} if auxiliary else {}
+            {name: head(encoders[name].dim, outputs, dropout) for name in self.encoders} if own_heads else {}
         )
         self.modality_dropout = modality_dropout
 
@@ -96,6 +98,8 @@ class EmotionModel(nn.Module):
         fused = self.fusion(encoded)
         states = summary(fused) if words is None else gather_words(fused.values, words)
         auxiliary = {name: decide(summary(encoded[name])) for name, decide in self.auxiliary.items()}
+        if self.training and not auxiliary:
+            auxiliary = self.fusion.opinions(encoded)
         return Output(self.head(states), auxiliary, self.fusion.penalty(encoded) if self.training else None)
 
     def complete(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:

@@ -1,5 +1,6 @@
 """A run: a configuration goes in, a folder comes out. Selection sees the validation split only; only `evaluate` reads tests."""
 
+import copy
 import csv
 import io
 import json
@@ -20,16 +21,19 @@ from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
 from multimodal_emotion.checkpoint import TrainedModel
+from multimodal_emotion.closed_form import solve
 from multimodal_emotion.config import Config
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
 from multimodal_emotion.datasets._context import with_context
 from multimodal_emotion.datasets._leakage import leakage
+from multimodal_emotion.discriminants import inner_folds
 from multimodal_emotion.encoders._base import Encoder, Preparation
 from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.evaluation import Outcome
 from multimodal_emotion.extraction import extract
 from multimodal_emotion.files import cache_folder, write_text
+from multimodal_emotion.fusion.late import Late
 from multimodal_emotion.inference import score_rows
 from multimodal_emotion.loading import Rows
 from multimodal_emotion.optimisation import freeze
@@ -208,15 +212,50 @@ def fit(
     features = frozen_features(trained, config, [train_split, validation_split or []], progress=progress)
     rows = Rows(train_split, trained.preparations, features=features[0], **make)
     held_out = Rows(validation_split, trained.preparations, features=features[1], **make) if validation_split else None
-    job = Fit(trained, rows, held_out, config.training, config.seed, folder=state, progress=progress, loggers=loggers)
-    if resume:
-        job.resume()
-    history = job.run()
+    settings = config.training
+    if settings.solver == "discriminant":
+        history = solve(trained, rows, settings, config.seed)
+    else:
+        job = Fit(trained, rows, held_out, settings, config.seed, folder=state, progress=progress, loggers=loggers)
+        if resume:
+            job.resume()
+        history = job.run()
+        if getattr(trained.model.fusion, "how", None) == "stacking":
+            fit_stacker(trained, config, train_split)
     if held_out is None:
         return history, {}
-    outcome = _outcome(trained, held_out, precision=job.precision, workers=config.training.workers)
+    outcome = _outcome(trained, held_out, precision=settings.precision, workers=settings.workers)
     trained.task.tune(outcome.targets, outcome.scores)
     return history, {"validation": outcome}
+
+
+def fit_stacker(trained: TrainedModel, config: Config, train_split: Sequence[Utterance]) -> None:
+    """Fits the stacker of late fusion on predictions of models that have not seen the utterance, its speaker or dialogue.
+
+    For that the model is trained again on all but each of five inner folds; validation is not looked at.
+    """
+    fusion = trained.model.fusion
+    assert isinstance(fusion, Late)
+    units = [utterance.speaker or utterance.dialogue or utterance.id for utterance in train_split]
+    fold = inner_folds(len(units), units, config.seed)
+    names, labels = list(fusion.dims), len(trained.task.labels)
+    opinions = torch.full((len(units), len(names), labels), 1 / labels)
+    present = torch.zeros(len(units), len(names), dtype=torch.bool)
+    alone = copy.deepcopy(config)
+    alone.model.fusion = {**(config.model.fusion or {}), "how": "mean"}
+    for number in np.unique(fold):
+        rest = [utterance for utterance, own in zip(train_split, fold, strict=True) if own != number]
+        held = [utterance for utterance, own in zip(train_split, fold, strict=True) if own == number]
+        other = assemble(alone, copy.deepcopy(trained.task), rest)
+        fit(other, alone, rest, None, progress=False)
+        scored = score_rows(other, _rows(other, held, alone), precision=config.training.precision, opinions=True)
+        for row, item in zip(np.flatnonzero(fold == number), scored, strict=True):
+            for column, name in enumerate(names):
+                own = item.opinions.get(name, item.scores if item.present == (name,) else None)
+                if own is not None:
+                    opinions[row, column], present[row, column] = torch.from_numpy(own), True
+    targets = torch.tensor([int(trained.task.target(utterance).argmax()) for utterance in train_split])
+    fusion.stacker.fit(opinions, present, targets)
 
 
 def frozen_features(
@@ -416,8 +455,14 @@ def draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utte
 
 def score_split(trained: TrainedModel, utterances: Sequence[Utterance], config: Config) -> Outcome:
     """The outcome of labelled utterances for a model trained with this configuration, through the feature cache."""
+    rows = _rows(trained, utterances, config)
+    return _outcome(trained, rows, precision=config.training.precision, workers=config.training.workers)
+
+
+def _rows(trained: TrainedModel, utterances: Sequence[Utterance], config: Config) -> Rows:
+    """Labelled utterances for a model trained with this configuration, through the feature cache."""
     (features,) = frozen_features(trained, config, [utterances])
-    rows = Rows(
+    return Rows(
         utterances,
         trained.preparations,
         trained.task,
@@ -425,7 +470,6 @@ def score_split(trained: TrainedModel, utterances: Sequence[Utterance], config: 
         on_error=config.corpus.on_error,
         features=features,
     )
-    return _outcome(trained, rows, precision=config.training.precision, workers=config.training.workers)
 
 
 def _outcome(trained: TrainedModel, rows: Rows, *, precision: str, workers: int) -> Outcome:

@@ -25,7 +25,7 @@ COLOURS = {
 }
 """The colour of an emotion, the same in every picture; other labels get what is left, in their order."""
 FURTHER = ("#8c6d46", "#1b9aaa", "#b5bd3a", "#6b4c7a", "#c0563b", "#3b6e57", "#aa8fd8", "#5f6b7a", "#d9a38f", "#243b55")
-INK, FAINT, ABSENT = "#2b2f36", "#6b7280", "#eceef1"
+INK, FAINT, ABSENT, BACK = "#2b2f36", "#6b7280", "#c3c8d0", "#eff1f4"
 
 WIDTH, DOTS = 12.0, 100
 """Inches, and dots for each: 1200 across."""
@@ -33,6 +33,8 @@ LEFT, RIGHT, HEAD, FOOT, GAP = 1.35, 0.55, 0.62, 0.78, 0.14
 """Inches around the lanes and between them."""
 DECISION, OPINION, WORDS = 1.3, 0.62, 0.3
 """Inches of a lane."""
+STRIP = 0.05
+"""Inches of what marks an absent modality."""
 LETTER = 0.075
 """Inches of a letter of 9 points, for what fits into a segment."""
 LINE = 0.2
@@ -193,8 +195,8 @@ def _draw_labels(axes: "Axes", spans: Sequence[Span], lane: Lane, floor: float, 
     boxes: list[Box] = []
     for span, scores, shown in zip(spans, lane.scores, lane.shown, strict=True):
         bars = [Box(span, lane.inches * scores[label], tone[label], 1.0) for label in shown]
-        behind = Box(span, lane.inches, bars[0].colour, TINT) if bars else Box(span, lane.inches, ABSENT, 1.0)
-        boxes += [behind, *bars]
+        behind = Box(span, lane.inches, bars[0].colour, TINT) if bars else Box(span, lane.inches, BACK, 1.0)
+        boxes += [behind, *bars] if scores else [Box(span, STRIP, ABSENT, 1.0)]
         if bars:
             whole = f"{shown[0]} {scores[shown[0]]:.2f}" if len(shown) == 1 else ", ".join(shown)
             _write_on(axes, floor, bars, (whole, shown[0]))
@@ -211,8 +213,9 @@ def _draw_values(axes: "Axes", spans: Sequence[Span], lane: Lane, floor: float, 
     low, high = min(known, default=0.0), max(known, default=0.0)
     scale = 0.9 * lane.inches / ((high - low) or 1.0)
     bottom = floor + 0.05 * lane.inches
-    strengths = [0.5 if scores else 1.0 for scores in lane.scores]
-    _fill(axes, [Box(span, lane.inches, ABSENT, each) for span, each in zip(spans, strengths, strict=True)], floor)
+    back, strip = Box((0, 0), lane.inches, BACK, 1.0), Box((0, 0), STRIP, ABSENT, 1.0)
+    boxes = [(back if scores else strip)._replace(span=span) for span, scores in zip(spans, lane.scores, strict=True)]
+    _fill(axes, boxes, floor)
     times = [second for span in spans for second in span]
     for label, colour in tone.items():
         values = [scores.get(label, float("nan")) for scores in lane.scores]
@@ -227,7 +230,7 @@ def _draw_words(axes: "Axes", spans: Sequence[Span], words: Sequence[str]) -> No
     if len(set(words)) == 1:
         spans, words = [(0.0, axes.get_xlim()[1])], words[:1]
     _name(axes, "words", "", WORDS / 2)
-    _fill(axes, [Box(span, WORDS, ABSENT, 0.6) for span, text in zip(spans, words, strict=True) if text], 0.0)
+    _fill(axes, [Box(span, WORDS, BACK, 1.0) for span, text in zip(spans, words, strict=True) if text], 0.0)
     for span, text in zip(spans, words, strict=True):
         line = _cut(" ".join(text.split()), _letters(axes, span))
         _write(axes, span[0], WORDS / 2, f" {line}")

@@ -23,6 +23,7 @@ from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import atomic_path
+from multimodal_emotion.fusion._balance import modulate, modulation
 from multimodal_emotion.inference import autocast, resolve_precision, score_rows
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
 from multimodal_emotion.optimisation import Average, build_optimizer, rate_factor
@@ -113,6 +114,7 @@ class Fit:
         self.kept = -1
         self.start_epoch = self.start_batch = 0
         self.loss_sum, self.elapsed = 0.0, 0.0
+        self.performance: dict[str, float] = {}
 
     def batches(self, epoch: int) -> list[list[int]]:
         """This process' batches of an epoch; every process gets as many."""
@@ -175,6 +177,7 @@ class Fit:
         batch = batch.to(self.fabric.device, non_blocking=True)
         loss = self.loss(batch)
         self.fabric.backward(loss)
+        self.balance()
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip)
         self.optimizer.step()
@@ -191,12 +194,24 @@ class Fit:
         with autocast(self.precision, self.fabric.device):
             output = self.module(batch.inputs, batch.words, batch.encoded)
         loss = task.loss(output.logits.float(), batch.target).mean()
-        weight = self.trained.settings.auxiliary
-        for name, logits in output.auxiliary.items():
+        alone = self.trained.model.fusion.alone
+        loss = 0 * loss if alone else loss
+        weight = 1.0 if alone else self.trained.settings.auxiliary
+        for name, logits in output.auxiliary.items() if weight else ():
             present = batch.inputs[name].present
             own = task.loss(logits.float(), batch.target)
-            loss = loss + weight * (own * present).sum() / present.sum().clamp(min=1)
+            count = present.sum().clamp(min=1)
+            loss = loss + weight * (own * present).sum() / count
+            # For cross entropy this is the mean probability of the true label.
+            self.performance[name] = float(((-own.detach()).exp() * present).sum() / count)
         return loss if output.penalty is None else loss + output.penalty
+
+    def balance(self) -> None:
+        """Slows down the gradients of the modality that runs ahead (`model.balance`)."""
+        strength = self.trained.settings.balance
+        if strength:
+            for name, factor in modulation(self.performance, strength).items():
+                modulate(self.trained.model.encoder(name).parameters(), factor)
 
     def validate(self) -> dict[str, Any]:
         """The task's figures on the validation rows, with averaged weights where there is an average."""

@@ -17,13 +17,14 @@ from multimodal_emotion import registry
 from multimodal_emotion.batch import MaskedSequence, Utterance, pad
 from multimodal_emotion.encoders._base import Encoder
 from multimodal_emotion.encoders._readout import Readout, choose
+from multimodal_emotion.encoders.bert import Bert, second_text
 from multimodal_emotion.encoders.features import Features
 from multimodal_emotion.encoders.prosody import Prosody
 from multimodal_emotion.encoders.vit import Vit
 from multimodal_emotion.encoders.wav2vec2 import Wav2Vec2
 from multimodal_emotion.encoders.whisper import Whisper
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media import Audio, Frames
+from multimodal_emotion.media import Audio, Frames, Text
 
 ALL = {**CASES, "bert": Case("bert", {"pooling": "mean", "layers": "mix"}, tiny_bert)}
 
@@ -566,3 +567,32 @@ def test_dinov2_interpolates_positions_and_names_its_tokens(build_case: Any, tmp
         build_case(CASES["transformers convnext"])(tokens="class")
     with pytest.raises(InputError, match="cannot take pictures of 7"):
         build(size=7)
+
+
+def test_an_utterance_is_pooled_without_its_context(tmp_path: Path):
+    tiny_bert(tmp_path / "bert")
+    encoder, pooled = (
+        Bert(str(tmp_path / "bert"), pooling="mean", pool_context=pool_context).eval() for pool_context in (False, True)
+    )
+    texts = [Text("good film", context=("ann: bad day", "ben: it was")), Text("the very sad man and plot")]
+    rows = pad([torch.from_numpy(row) for row in encoder.prepare.many(texts) if row is not None])
+    with torch.no_grad():
+        states = encoder.extract(rows)
+        own = states.mask.sum(dim=1).tolist()
+        # "good film [SEP]", for all that stands before it; a text without context is taken whole.
+        assert own == [3, 8]
+        assert torch.equal(second_text(rows, encoder.prepare._tokenizer.sep_token_id)[0], states.mask[0])
+        both = encoder(rows).values, pooled(rows).values
+    assert not torch.allclose(both[0][0], both[1][0])
+    assert torch.allclose(both[0][1], both[1][1])
+    assert encoder.fingerprint() != pooled.fingerprint()
+
+
+def test_token_types_are_those_of_the_tokeniser(tmp_path: Path):
+    tiny_bert(tmp_path / "bert")
+    encoder = Bert(str(tmp_path / "bert"))
+    tokenizer = encoder.prepare._tokenizer
+    for pair in (("bad day", "good film"), ("bad day [SEP] it was", "good film")):
+        given = tokenizer(*pair, return_tensors="pt")
+        found = second_text(MaskedSequence(given["input_ids"], given["attention_mask"].bool()), tokenizer.sep_token_id)
+        assert torch.equal(found.long(), given["token_type_ids"])

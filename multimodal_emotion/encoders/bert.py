@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Bool
+from torch import Tensor, nn
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerFast
 
 from multimodal_emotion.batch import MaskedSequence, Utterance
@@ -109,6 +110,7 @@ class Bert(Encoder):
         max_length: int = 128,
         prefix: str = "",
         dropout: float | None = None,
+        pool_context: bool = False,
     ) -> None:
         """
         Args:
@@ -120,6 +122,8 @@ class Bert(Encoder):
             max_length: tokens at most, special ones included.
             prefix: put before each text ("query: " for e5).
             dropout: replaces the checkpoint's own dropout rates.
+            pool_context: whether the tokens of an utterance's context are pooled like its own, or only attended to. The
+                poolings over the first token see no difference.
 
         Raises:
             InputError: the checkpoint is not there or broken; it has no pooler; it is shorter than max_length.
@@ -153,16 +157,22 @@ class Bert(Encoder):
         self.prepare = Tokens(tokenizer, max_length, prefix)
         self._segments = getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in tokenizer.model_input_names
         self._separator = tokenizer.sep_token_id
+        self.pool_context = pool_context or pooling in ("first", "pooler") or self._separator is None
 
     def extract(self, inputs: MaskedSequence) -> MaskedSequence:
         """(batch, time) token ids -> (batch, time, width); with layers="mix", width is layers x hidden."""
         given: dict[str, Any] = {"input_ids": inputs.values.long(), "attention_mask": inputs.mask.long()}
         if self._segments:
-            given["token_type_ids"] = segments(inputs, self._separator)
+            given["token_type_ids"] = second_text(inputs, self._separator).long()
         output = self.backbone(**given, output_hidden_states=self.mix is not None)
+        mask = inputs.mask if self.pool_context else own_text(inputs, self._separator)
         if self.mix is None:
-            return MaskedSequence(output.last_hidden_state, inputs.mask)
-        return MaskedSequence(torch.cat(output.hidden_states, dim=-1), inputs.mask)
+            return MaskedSequence(output.last_hidden_state, mask)
+        return MaskedSequence(torch.cat(output.hidden_states, dim=-1), mask)
+
+    def extract_settings(self) -> str:
+        """Which layers are kept, and of which tokens."""
+        return f"{'last' if self.mix is None else 'all'} {self.pool_context}"
 
     def pool(self, features: MaskedSequence) -> MaskedSequence:
         """(batch, time, width) -> (batch, 1, dim), or (batch, time, dim) with pooling="none"."""
@@ -190,10 +200,22 @@ def _spoken(text: Text) -> str:
     return text.text if text.words is None else " ".join(text.words)
 
 
-def segments(inputs: MaskedSequence, separator: int) -> torch.Tensor:
-    """(batch, time): 0 up to the first separator, 1 after it, 0 in the padding, as BERT's tokeniser gives them."""
-    ends = (inputs.values == separator).long()
-    return ((ends.cumsum(dim=1) - ends) > 0).long() * inputs.mask.long()
+def second_text(inputs: MaskedSequence, separator: int) -> Bool[Tensor, "batch time"]:
+    """Which tokens are those of a pair's second text, and the separator that ends it; none where there is one text only.
+
+    The first text may hold separators of its own (between the utterances of a context), so it is the last that counts. For
+    a pair this is what BERT's tokeniser gives as token types.
+    """
+    separators = (inputs.values == separator) & inputs.mask
+    ends = separators.cumsum(dim=1) - separators.long()
+    count = separators.sum(dim=1, keepdim=True)
+    return (ends == count - 1) & (count > 1) & inputs.mask
+
+
+def own_text(inputs: MaskedSequence, separator: int) -> Bool[Tensor, "batch time"]:
+    """Which tokens are those of the utterance itself: the second text of a pair, else the whole."""
+    second = second_text(inputs, separator)
+    return torch.where(second.any(dim=1, keepdim=True), second, inputs.mask)
 
 
 def _positions(config: PretrainedConfig) -> int:

@@ -17,9 +17,11 @@ class Fusion(nn.Module, ABC):
         dims: width of each modality, by name, names sorted.
         dim: width of the output.
         is_head: True where the output already is the logits (late fusion): the model then adds no head.
+        alone: True where nothing is learnt from the fused decision: each modality's opinion has its own loss instead.
     """
 
     is_head: ClassVar[bool] = False
+    alone: bool = False
     dim: int
 
     def __init__(self, dims: Mapping[str, int], outputs: int) -> None:
@@ -37,6 +39,10 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def forward(self, inputs: Mapping[str, MaskedSequence]) -> MaskedSequence:
         """{modality: (batch, time, dims[modality])} -> (batch, time', dim). Keys: those of `dims`, some rows absent."""
+
+    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, Tensor]:
+        """Logits (batch, outputs) of each modality by a head of the fusion's own; empty if it has none."""
+        return {}
 
     def penalty(self, inputs: Mapping[str, MaskedSequence]) -> Tensor | None:
         """An additional loss of the fusion's own (MISA's difference loss, say) for this batch; None if it has none."""

@@ -24,7 +24,8 @@ class Late(Fusion):
     """A linear head for each modality; their decisions are fused over the modalities that are present.
 
     The output is such that the task's activation gives the fused decision: the logarithm of fused probabilities. Where
-    nothing is present, all labels are equally likely.
+    nothing is present, all labels are equally likely. Each head learns from its own loss, as if it were the only one;
+    only the weights of "weighted" learn from the fused decision (and the heads with them).
 
     Attributes:
         how, space: as given.
@@ -62,6 +63,7 @@ class Late(Fusion):
             where = "fusion/late" if how not in HOW else f"fusion/late for space {space!r}"
             raise unknown("way of fusing (how)", how, SPACES[space], where)
         self.how, self.space = how, space
+        self.alone = how != "weighted"
         self.dim = outputs
         self.heads = nn.ModuleDict(
             {name: nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, outputs)) for name, dim in self.dims.items()}
@@ -73,11 +75,12 @@ class Late(Fusion):
 
     def forward(self, inputs: Mapping[str, MaskedSequence]) -> MaskedSequence:
         """{modality: (batch, time, dims[modality])} -> (batch, 1, outputs)."""
-        return one_step(self.fuse(self.opinions(inputs), presence(inputs)), inputs)
+        opinions = torch.stack(list(self.opinions(inputs).values()), dim=1)
+        return one_step(self.fuse(opinions, presence(inputs)), inputs)
 
-    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> Float[Tensor, "batch modality outputs"]:
+    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, Float[Tensor, "batch outputs"]]:
         """What each modality says alone, before the activation; modalities in the order of their names."""
-        return torch.stack([head(summary(inputs[name])) for name, head in self.heads.items()], dim=1)
+        return {name: head(summary(inputs[name])) for name, head in self.heads.items()}
 
     def fuse(
         self, opinions: Float[Tensor, "batch modality outputs"], present: Bool[Tensor, "batch modality"]

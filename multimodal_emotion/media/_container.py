@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.media._file import PatientFile
+from multimodal_emotion.media._file import PatientFile, check_riff
 from multimodal_emotion.media._limits import MAX_FRAME_PIXELS, Patience
 from multimodal_emotion.media._types import Absent
 
@@ -53,11 +53,10 @@ FURTHER_BACK = 10.0
 def opened(path: Path, patience: Patience) -> Iterator[InputContainer]:
     """The container of a file; whatever PyAV raises inside becomes an InputError."""
     try:
-        with (
-            PatientFile(path, patience) as file,
-            av.open(file, options=OPTIONS, metadata_errors="replace", buffer_size=BUFFER) as container,
-        ):
-            yield container
+        with PatientFile(path, patience) as file:
+            check_riff(file)
+            with av.open(file, options=OPTIONS, metadata_errors="replace", buffer_size=BUFFER) as container:
+                yield container
     except (av.FFmpegError, OSError, MemoryError) as error:
         patience.check()
         reason = getattr(error, "strerror", None) or error or type(error).__name__

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 from pathlib import Path
 
 from multimodal_emotion.errors import InputError
@@ -46,3 +47,25 @@ class PatientFile(io.BufferedReader):
         content = super().read(size)
         self.patience.spend(len(content))
         return content
+
+
+def check_riff(file: PatientFile) -> None:
+    """Refuses a wav or avi file that states more descriptive text than it has.
+
+    ffmpeg reserves and clears memory of the stated length, up to 2 GiB, before it reads the text.
+
+    Raises:
+        InputError: it does.
+    """
+    size = os.fstat(file.fileno()).st_size
+    position = 12 if file.read(4) == b"RIFF" else size
+    while position < size:
+        file.seek(position)
+        name, length, kind = struct.unpack("<4sI4s", file.read(12).ljust(12))
+        if (name, kind) == (b"LIST", b"INFO") and position + 8 + length > size:
+            raise InputError(f"{file.patience.path}: states {length} bytes of description, which it does not have")
+        inside = name == b"LIST" and kind not in (b"INFO", b"movi")
+        position += 12 if inside else 8 + length + length % 2
+        if file.patience.over:
+            break
+    file.seek(0)

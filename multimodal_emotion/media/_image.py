@@ -61,6 +61,8 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
         if image.width * image.height > MAX_IMAGE_PIXELS:
             raise InputError(f"{path}: {image.width} x {image.height}; at most {MAX_IMAGE_PIXELS:,} pixels are decoded")
         try:
+            factor = math.ceil(max(image.size) / LONGEST_SIDE)
+            image.draft(None, (image.width // factor, image.height // factor))  # JPEG can be decoded smaller
             image.load()
             turn = _turn(image)
             pixels = _shrunk(image, math.ceil(max(image.size) / LONGEST_SIDE))
@@ -73,16 +75,15 @@ def read_image(path: str | Path) -> UInt8[np.ndarray, "height width 3"]:
 def opened_image(path: Path) -> Iterator[Image.Image | None]:
     """An image whose pixels are not decoded yet; None if it is none, or is broken in its first bytes."""
     patience = Patience(path)
-    with PatientFile(path, patience) as file:
+    with warnings.catch_warnings(), PatientFile(path, patience) as file:
+        warnings.simplefilter("ignore")  # of odd metadata, and of sizes that `read_image` refuses
         yield _identified(file)
         patience.check()
 
 
 def _identified(file: PatientFile) -> Image.Image | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of sizes that `read_image` refuses
-            return Image.open(cast(BinaryIO, file), formats=FORMATS)
+        return Image.open(cast(BinaryIO, file), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise InputError(f"{file.patience.path}: {error}") from error
     except Exception:  # not an image: Pillow's readers raise whatever is nearest

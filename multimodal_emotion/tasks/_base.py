@@ -25,6 +25,7 @@ class Task(ABC):
     Attributes:
         name: the file name.
         resolution: "utterance", or "word": one decision for each word.
+        space: what an output is: "probability" of one label among all, "independent" probability of each, or a "value".
         primary_metrics: what `primary_metric` may be; the first is the default.
         labels: names of the outputs, in order.
         primary_metric: the key of `metrics()` that selection uses.
@@ -32,6 +33,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     resolution: ClassVar[str] = "utterance"
+    space: ClassVar[str] = "probability"
     primary_metrics: ClassVar[tuple[str, ...]]
 
     def __init__(self, labels: Sequence[str], *, primary_metric: str | None = None) -> None:

@@ -29,6 +29,7 @@ class Multilabel(Classification):
     """
 
     name = "multilabel"
+    space = "independent"
     primary_metrics: ClassVar = ("macro_f1", "micro_f1", "weighted_f1", "jaccard", "subset_accuracy")
 
     def __init__(

@@ -27,6 +27,7 @@ class Regression(Task):
     """
 
     name = "regression"
+    space = "value"
     primary_metrics: ClassVar = tuple(f"mean_{figure}" for figure in FIGURES)
 
     def __init__(

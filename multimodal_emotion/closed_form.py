@@ -1,0 +1,137 @@
+"""Training without a loop: the linear head (of each modality, in late fusion) is solved on features of frozen encoders."""
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+from multimodal_emotion.checkpoint import TrainedModel
+from multimodal_emotion.config import TrainingConfig
+from multimodal_emotion.discriminants import Fitted, calibrate, cross_fit
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.fusion._base import summary
+from multimodal_emotion.fusion.late import Late
+from multimodal_emotion.loading import Rows, collate_for, loader, plan
+from multimodal_emotion.model import EmotionModel
+from multimodal_emotion.tasks.multiclass import Multiclass
+from multimodal_emotion.training import Epoch, History, peak_rss_mb
+
+FUSED = "fused"
+"""The name of the only head where modalities are fused before it."""
+
+
+def solve(trained: TrainedModel, train: Rows, settings: TrainingConfig, seed: int = 0) -> History:
+    """Fits shrunken linear discriminants as the model's head, in place; what is random is the inner folds only.
+
+    Shrinkage and calibration are chosen by inner folds of the training rows, over speakers (or dialogues) where all are
+    known. Late fusion gets discriminants for each modality, and its stacker is fitted on their out-of-fold probabilities.
+
+    Args:
+        trained: whose encoders are frozen, with nothing else to learn before the head.
+        train: rows with targets.
+        settings: `workers` counts.
+        seed: of the inner folds.
+
+    Raises:
+        InputError: the model has something else to learn, or the task has no discriminants.
+    """
+    began = time.perf_counter()
+    heads = _heads(trained)
+    vectors, present = encode(trained, train, settings.workers)
+    assert train.targets is not None
+    target = np.stack(train.targets).astype(np.float64)
+    groups = _groups(train)
+    weights = trained.task.weights() if isinstance(trained.task, Multiclass) else None
+    out_of_fold = np.full((len(vectors), *target.shape), 1 / target.shape[1])
+    for number, (name, head) in enumerate(heads.items()):
+        here = present[name]
+        if not here.any():
+            raise InputError(f"no training utterance has the modality {name!r}; leave its encoder out")
+        own = [groups[row] for row in np.flatnonzero(here)] if groups else None
+        fitted = cross_fit(vectors[name][here], target[here], own, seed=seed)
+        _set(head, fitted, None if weights is None else weights.numpy())
+        out_of_fold[number, here] = torch.from_numpy(fitted.out_of_fold).softmax(dim=1).numpy()
+    fusion = trained.model.fusion
+    if isinstance(fusion, Late) and fusion.how == "stacking":
+        fusion.stacker.fit(
+            torch.from_numpy(out_of_fold).transpose(0, 1),
+            torch.from_numpy(np.stack(list(present.values()), axis=1)),
+            torch.from_numpy(target.argmax(axis=1)),
+        )
+    trained.model.eval()
+    logits = np.log(out_of_fold.mean(axis=0).clip(min=1e-12))
+    seconds = time.perf_counter() - began
+    loss, _ = calibrate(logits, target)
+    return History([Epoch(0, loss, seconds, len(train) / seconds)], 0, peak_rss_mb())
+
+
+@torch.inference_mode()
+def encode(trained: TrainedModel, rows: Rows, workers: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What each head sees, (rows, dim), and where there is something to see, (rows,)."""
+    model = trained.model.eval()
+    batches = plan([rows.length(index) for index in range(len(rows))], 256)
+    collate = collate_for(trained.preparations, trained.task, encoded=rows.encoded)
+    vectors: dict[str, np.ndarray] = {}
+    present: dict[str, np.ndarray] = {}
+    for numbers, batch in zip(batches, loader(rows, batches, collate, workers), strict=True):
+        encoded = model.encode(batch.inputs, batch.encoded)
+        seen = encoded if isinstance(model.fusion, Late) else {FUSED: model.fusion(encoded)}
+        for name, sequence in seen.items():
+            values = summary(sequence).float().numpy()
+            vectors.setdefault(name, np.zeros((len(rows), values.shape[1]), dtype=np.float32))[numbers] = values
+            present.setdefault(name, np.zeros(len(rows), dtype=bool))[numbers] = sequence.present.numpy()
+    return vectors, present
+
+
+def _heads(trained: TrainedModel) -> dict[str, nn.Linear]:
+    """The linear layers to be solved, by what they see; refuses a model in which anything else would have to learn."""
+    model, wish = trained.model, "training.solver=discriminant"
+    if not isinstance(trained.task, Multiclass):
+        raise InputError(f"{wish} decides between labels; task {trained.task.name} needs training.solver=gradient")
+    options = {"focal_gamma": trained.task.focal_gamma, "label_smoothing": trained.task.label_smoothing}
+    options["logit_adjustment"] = trained.task.logit_adjustment
+    for option, value in options.items():
+        if value:
+            raise InputError(f"{wish} has no loss that task.options.{option} could shape; leave it out")
+    for name, encoder in model.encoders.items():
+        if any(parameter.requires_grad for parameter in encoder.parameters()):
+            raise InputError(
+                f"{wish} solves the head alone, but encoder {name!r} has something to learn: set training.freeze=all, and "
+                f"a pooling (and layers) without weights"
+            )
+    fusion = model.fusion
+    if isinstance(fusion, Late) and fusion.how != "weighted":
+        return {name: _last(head) for name, head in fusion.heads.items()}
+    if type(fusion).__name__ in ("Single", "Concat") and len(_linear_layers(model)) == 1:
+        return {FUSED: _last(model.head)}
+    raise InputError(
+        f"{wish} needs a linear head on fusion single or concat, or late fusion by mean, product or stacking"
+    )
+
+
+def _linear_layers(model: EmotionModel) -> list[nn.Module]:
+    return [module for module in model.head.modules() if isinstance(module, nn.Linear)]
+
+
+def _last(head: nn.Module) -> nn.Linear:
+    found = list(head.modules())[-1]
+    assert isinstance(found, nn.Linear)
+    return found
+
+
+def _groups(rows: Rows) -> list[str] | None:
+    """The speaker of each row, else its dialogue; None where neither is known of all."""
+    for unit in ("speaker", "dialogue"):
+        names = [getattr(utterance, unit) for utterance in rows.utterances]
+        if all(name is not None for name in names):
+            return names
+    return None
+
+
+@torch.no_grad()
+def _set(layer: nn.Linear, fitted: Fitted, weights: np.ndarray | None) -> None:
+    """Writes the solution into a layer. Weights of labels in the loss are weights of their priors here."""
+    bias = fitted.linear.bias + (0 if weights is None else np.log(weights))
+    layer.weight.copy_(torch.from_numpy(fitted.linear.weight))
+    layer.bias.copy_(torch.from_numpy(bias))
