@@ -76,7 +76,8 @@ def encode(trained: TrainedModel, rows: Rows, workers: int) -> tuple[dict[str, n
     present: dict[str, np.ndarray] = {}
     for numbers, batch in zip(batches, loader(rows, batches, collate, workers), strict=True):
         encoded = model.encode(batch.inputs, batch.encoded)
-        seen = encoded if isinstance(model.fusion, Late) else {FUSED: model.fusion(encoded)}
+        fusion = model.fusion
+        seen = fusion.hear(encoded) if isinstance(fusion, Late) else {FUSED: fusion(encoded)}
         for name, sequence in seen.items():
             values = summary(sequence).float().numpy()
             vectors.setdefault(name, np.zeros((len(rows), values.shape[1]), dtype=np.float32))[numbers] = values

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from multimodal_emotion.batch import MaskedSequence
 from multimodal_emotion.encoders._base import Encoder
-from multimodal_emotion.fusion._base import Fusion, summary
+from multimodal_emotion.fusion._base import Fusion, Opinion, summary
 
 
 class Output(NamedTuple):
@@ -17,13 +17,13 @@ class Output(NamedTuple):
 
     Attributes:
         logits: (batch, outputs), or (batch, words, outputs) for word-level tasks.
-        auxiliary: logits (batch, outputs) of each modality's own head (in training those of late fusion too); empty if
-            there are none.
+        auxiliary: what each modality's own head says (in training those of late fusion too), and of which rows it had
+            something to go by; empty if there are none.
         penalty: the fusion's own loss, a scalar; None if it has none.
     """
 
     logits: Float[Tensor, "batch *words outputs"]
-    auxiliary: Mapping[str, Float[Tensor, "batch outputs"]]
+    auxiliary: Mapping[str, Opinion]
     penalty: Tensor | None = None
 
 
@@ -97,7 +97,10 @@ class EmotionModel(nn.Module):
         """{modality: (batch, time', dim)} -> Output; what follows the encoders."""
         fused = self.fusion(encoded)
         states = summary(fused) if words is None else gather_words(fused.values, words)
-        auxiliary = {name: decide(summary(encoded[name])) for name, decide in self.auxiliary.items()}
+        auxiliary = {
+            name: Opinion(decide(summary(encoded[name])), encoded[name].present)
+            for name, decide in self.auxiliary.items()
+        }
         if self.training and not auxiliary:
             auxiliary = self.fusion.opinions(encoded)
         return Output(self.head(states), auxiliary, self.fusion.penalty(encoded) if self.training else None)

@@ -21,7 +21,7 @@ from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
 from multimodal_emotion.checkpoint import TrainedModel
-from multimodal_emotion.closed_form import solve
+from multimodal_emotion.closed_form import encode, solve
 from multimodal_emotion.config import Config
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
@@ -238,9 +238,8 @@ def fit_stacker(trained: TrainedModel, config: Config, train_split: Sequence[Utt
     assert isinstance(fusion, Late)
     units = [utterance.speaker or utterance.dialogue or utterance.id for utterance in train_split]
     fold = inner_folds(len(units), units, config.seed)
-    names, labels = list(fusion.dims), len(trained.task.labels)
-    opinions = torch.full((len(units), len(names), labels), 1 / labels)
-    present = torch.zeros(len(units), len(names), dtype=torch.bool)
+    said = torch.full((len(units), len(fusion.heads), trained.task.outputs), 1 / trained.task.outputs)
+    present = torch.zeros(said.shape[:2], dtype=torch.bool)
     alone = copy.deepcopy(config)
     alone.model.fusion = {**(config.model.fusion or {}), "how": "mean"}
     for number in np.unique(fold):
@@ -248,14 +247,14 @@ def fit_stacker(trained: TrainedModel, config: Config, train_split: Sequence[Utt
         held = [utterance for utterance, own in zip(train_split, fold, strict=True) if own == number]
         other = assemble(alone, copy.deepcopy(trained.task), rest)
         fit(other, alone, rest, None, progress=False)
-        scored = score_rows(other, _rows(other, held, alone), precision=config.training.precision, opinions=True)
-        for row, item in zip(np.flatnonzero(fold == number), scored, strict=True):
-            for column, name in enumerate(names):
-                own = item.opinions.get(name, item.scores if item.present == (name,) else None)
-                if own is not None:
-                    opinions[row, column], present[row, column] = torch.from_numpy(own), True
+        heard, here = encode(other, _rows(other, held, alone), config.training.workers)
+        for column, (name, head) in enumerate(other.model.fusion.heads.items()):  # type: ignore[union-attr,operator]
+            with torch.inference_mode():
+                logits = head(torch.from_numpy(heard[name]))
+            said[fold == number, column] = trained.task.scores(logits)
+            present[fold == number, column] = torch.from_numpy(here[name])
     targets = torch.tensor([int(trained.task.target(utterance).argmax()) for utterance in train_split])
-    fusion.stacker.fit(opinions, present, targets)
+    fusion.stacker.fit(said, present, targets)
 
 
 def frozen_features(

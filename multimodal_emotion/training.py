@@ -197,8 +197,7 @@ class Fit:
         alone = self.trained.model.fusion.alone
         loss = 0 * loss if alone else loss
         weight = 1.0 if alone else self.trained.settings.auxiliary
-        for name, logits in output.auxiliary.items() if weight else ():
-            present = batch.inputs[name].present
+        for name, (logits, present) in output.auxiliary.items() if weight else ():
             own = task.loss(logits.float(), batch.target)
             count = present.sum().clamp(min=1)
             loss = loss + weight * (own * present).sum() / count

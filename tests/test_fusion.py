@@ -13,6 +13,7 @@ from multimodal_emotion import registry
 from multimodal_emotion.batch import MaskedSequence, pad
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.fusion._balance import modulate, modulation
+from multimodal_emotion.fusion._base import summary
 from multimodal_emotion.fusion._transformer import Attention, Block
 from multimodal_emotion.fusion.late import Stacker, mean_fusion, product_fusion, weighted_fusion
 from multimodal_emotion.fusion.misa import moment_discrepancy, overlap
@@ -79,7 +80,7 @@ def total(fusion, inputs):
 
 def opinions_of(fusion, inputs):
     """(batch, modality, outputs)."""
-    return torch.stack(list(fusion.opinions(inputs).values()), dim=1)
+    return torch.stack([opinion.logits for opinion in fusion.opinions(inputs).values()], dim=1)
 
 
 @pytest.mark.parametrize(("name", "settings"), CASES)
@@ -489,6 +490,16 @@ def test_late_averages_the_values_of_a_regression():
     torch.testing.assert_close(fused, torch.stack([opinions[0].mean(dim=0), opinions[1, 1]]))
 
 
+def test_modalities_that_decide_together_have_one_opinion():
+    fusion = build("late", how="product", together=[["image", "audio"]]).eval()
+    inputs = sample(len(SUBSETS), subsets=SUBSETS)
+    opinions = fusion.opinions(inputs)
+    assert list(opinions) == ["audio+image", "text"]
+    assert opinions["audio+image"].present.tolist() == [audio or image for audio, image, _ in SUBSETS]
+    side_by_side = torch.cat([summary(inputs["audio"]), summary(inputs["image"])], dim=1)
+    torch.testing.assert_close(opinions["audio+image"].logits, fusion.heads["audio+image"](side_by_side))
+
+
 def test_weighted_begins_as_the_mean_and_learns():
     fusion, mean = build("late", how="weighted").eval(), build("late", how="mean").eval()
     inputs = sample()
@@ -513,6 +524,8 @@ def test_gradient_survives_a_model_that_is_certainly_wrong():
     [
         ({"how": "median"}, r"unknown way of fusing \(how\) 'median' in fusion/late"),
         ({"space": "probabilities"}, "unknown space 'probabilities' in fusion/late; did you mean 'probability'"),
+        ({"together": [["audio", "imag"]]}, "unknown modality 'imag' in fusion/late: together; did you mean 'image'"),
+        ({"together": [["audio", "text"], ["text"]]}, "together names 'text' twice"),
         ({"how": "product", "space": "value"}, "'product' in fusion/late for space 'value'; known: mean, weighted"),
     ],
 )

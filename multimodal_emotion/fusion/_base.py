@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multimodal_emotion.batch import MaskedSequence
@@ -40,13 +41,20 @@ class Fusion(nn.Module, ABC):
     def forward(self, inputs: Mapping[str, MaskedSequence]) -> MaskedSequence:
         """{modality: (batch, time, dims[modality])} -> (batch, time', dim). Keys: those of `dims`, some rows absent."""
 
-    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, Tensor]:
-        """Logits (batch, outputs) of each modality by a head of the fusion's own; empty if it has none."""
+    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, "Opinion"]:
+        """What heads of the fusion's own say of each modality (or of some together), by name; empty if it has none."""
         return {}
 
     def penalty(self, inputs: Mapping[str, MaskedSequence]) -> Tensor | None:
         """An additional loss of the fusion's own (MISA's difference loss, say) for this batch; None if it has none."""
         return None
+
+
+class Opinion(NamedTuple):
+    """What a head says alone: logits (batch, outputs), and where it had something to go by, (batch,)."""
+
+    logits: Float[Tensor, "batch outputs"]
+    present: Bool[Tensor, " batch"]
 
 
 def summary(sequence: MaskedSequence) -> Tensor:

@@ -4,7 +4,7 @@ The functions on probabilities are plain arithmetic and work on the posteriors o
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from multimodal_emotion.batch import MaskedSequence
 from multimodal_emotion.errors import InputError, unknown
-from multimodal_emotion.fusion._base import Fusion, one_step, summary
-from multimodal_emotion.fusion._branches import presence
+from multimodal_emotion.fusion._base import Fusion, Opinion, one_step, summary
 
 HOW = ("mean", "product", "weighted", "stacking")
 SPACES = {"probability": HOW, "independent": HOW[:3], "value": ("mean", "weighted")}
@@ -29,6 +28,7 @@ class Late(Fusion):
 
     Attributes:
         how, space: as given.
+        together: by the name of each head, the modalities that it hears.
         stacker: for how="stacking"; see there how to fit it. In training, and until it is fitted, the mean stands in.
     """
 
@@ -42,6 +42,7 @@ class Late(Fusion):
         how: str = "mean",
         space: str = "probability",
         dropout: float | int = 0.1,
+        together: Sequence[Sequence[str]] = (),
     ) -> None:
         """
         Args:
@@ -52,9 +53,12 @@ class Late(Fusion):
             space: what an output is: "probability" of one label among all (softmax), "independent" probability of each
                 label (sigmoid), or the "value" of a regression, which is averaged as it is.
             dropout: before each head.
+            together: groups of modalities that have one head on their vectors side by side, such as two encoders of one
+                sound: [[audio, audio_base]]. A modality that is in no group has a head of its own.
 
         Raises:
-            InputError: there is no such way or space, or the way does not apply to the space.
+            InputError: there is no such way, space or modality; the way does not apply to the space; a modality is in two
+                groups.
         """
         super().__init__(dims, outputs)
         if space not in SPACES:
@@ -65,22 +69,36 @@ class Late(Fusion):
         self.how, self.space = how, space
         self.alone = how != "weighted"
         self.dim = outputs
+        self.together = _voices(self.dims, together)
         self.heads = nn.ModuleDict(
-            {name: nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, outputs)) for name, dim in self.dims.items()}
+            {
+                name: nn.Sequential(nn.Dropout(dropout), nn.Linear(sum(self.dims[each] for each in members), outputs))
+                for name, members in self.together.items()
+            }
         )
         if how == "weighted":
-            self.weights = nn.Parameter(torch.zeros(len(self.dims)))
+            self.weights = nn.Parameter(torch.zeros(len(self.heads)))
         if how == "stacking":
-            self.stacker = Stacker(len(self.dims), outputs)
+            self.stacker = Stacker(len(self.heads), outputs)
 
     def forward(self, inputs: Mapping[str, MaskedSequence]) -> MaskedSequence:
         """{modality: (batch, time, dims[modality])} -> (batch, 1, outputs)."""
-        opinions = torch.stack(list(self.opinions(inputs).values()), dim=1)
-        return one_step(self.fuse(opinions, presence(inputs)), inputs)
+        opinions = self.opinions(inputs).values()
+        logits, present = (torch.stack(column, dim=1) for column in zip(*opinions, strict=True))
+        return one_step(self.fuse(logits, present), inputs)
 
-    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, Float[Tensor, "batch outputs"]]:
-        """What each modality says alone, before the activation; modalities in the order of their names."""
-        return {name: head(summary(inputs[name])) for name, head in self.heads.items()}
+    def opinions(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, Opinion]:
+        """What each head says alone, before the activation; heads in the order of their names."""
+        heard = self.hear(inputs)
+        return {name: Opinion(head(summary(heard[name])), heard[name].present) for name, head in self.heads.items()}
+
+    def hear(self, inputs: Mapping[str, MaskedSequence]) -> dict[str, MaskedSequence]:
+        """What each head hears: (batch, 1, dim) by name; of a group, the vectors side by side, zeros for what is absent."""
+        heard = {}
+        for name, members in self.together.items():
+            parts = {each: inputs[each] for each in members}
+            heard[name] = one_step(torch.cat([summary(part) for part in parts.values()], dim=1), parts)
+        return heard
 
     def fuse(
         self, opinions: Float[Tensor, "batch modality outputs"], present: Bool[Tensor, "batch modality"]
@@ -104,7 +122,20 @@ class Late(Fusion):
         return _log_mean(logs, present, self._log_weights(logs))
 
     def _log_weights(self, like: Tensor) -> Tensor:
-        return self.weights if self.how == "weighted" else like.new_zeros(len(self.dims))
+        return self.weights if self.how == "weighted" else like.new_zeros(len(self.heads))
+
+
+def _voices(dims: Mapping[str, int], together: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """The modalities that each head hears, by its name."""
+    groups = [tuple(sorted(group)) for group in together]
+    grouped = [name for group in groups for name in group]
+    for name in grouped:
+        if name not in dims:
+            raise unknown("modality", name, dims, "fusion/late: together")
+        if grouped.count(name) > 1:
+            raise InputError(f"fusion/late: together names {name!r} twice; a modality decides once")
+    alone = [(name,) for name in dims if name not in grouped]
+    return {"+".join(members): members for members in sorted([*groups, *alone])}
 
 
 class Stacker(nn.Module):
