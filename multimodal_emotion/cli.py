@@ -67,9 +67,17 @@ def train(arguments: argparse.Namespace) -> None:
         if arguments.folds:
             from multimodal_emotion.crossvalidation import cross_validate
 
-            report = cross_validate(_config(arguments), arguments.folds, arguments.output, progress=not arguments.quiet)
+            report = cross_validate(
+                _config(arguments),
+                arguments.folds,
+                arguments.output,
+                subsets=arguments.subsets,
+                progress=not arguments.quiet,
+            )
             _show_report(report, arguments.json)
             return
+        if arguments.subsets:
+            raise InputError("train --subsets goes with --folds; a run is scored by `evaluate RUN --subsets`")
         run = runs.train(_config(arguments), arguments.output, progress=not arguments.quiet)
     _show_report(run.report, arguments.json)
     print(f"run: {run.folder}", file=sys.stderr)
@@ -89,6 +97,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
         output=arguments.output,
         precision=arguments.precision,
         workers=arguments.workers,
+        modalities=arguments.modalities and arguments.modalities.split(","),
+        on_error=arguments.on_error or "raise",
+        every_subset=arguments.subsets,
         progress=not arguments.quiet,
     )
     _show_report(report, arguments.json)
@@ -181,7 +192,7 @@ def _config(arguments: argparse.Namespace) -> Any:
         limit=arguments.limit,
         seed=arguments.seed,
         options=_corpus_options(arguments),
-        settings=arguments.set,
+        settings=[*([f"corpus.on_error={arguments.on_error}"] if arguments.on_error else []), *arguments.set],
     )
 
 
@@ -244,6 +255,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--folds", metavar="COLUMN", help="cross-validate: speaker, dialogue, or a fold column of the corpus"
     )
+    _media_flags(verb)
     verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
     verb.add_argument("--epochs", type=int)
     verb.add_argument("--seed", type=int)
@@ -258,6 +270,8 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("model", metavar="RUN", help="a run or a model folder")
     _corpus_flags(verb, required=True)
     verb.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    verb.add_argument("--modalities", help="use these only, such as audio,text")
+    _media_flags(verb)
     verb.add_argument("--limit", type=int, help="score only so many utterances")
     verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
     verb.add_argument("--workers", type=int, default=0, help="processes that decode")
@@ -319,6 +333,13 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], None], abou
     verb.add_argument("--debug", action="store_true", help="a traceback for every error")
     verb.add_argument("--offline", action="store_true", help="never ask the model hub")
     return verb
+
+
+def _media_flags(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--on-error", choices=("raise", "skip"), help="what a clip that cannot be decoded does: stop (raise), or count"
+    )
+    verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
 
 
 def _corpus_flags(verb: Any, required: bool) -> None:

@@ -19,7 +19,9 @@ from multimodal_emotion.files import write_text
 UNITS = ("speaker", "dialogue")
 
 
-def cross_validate(config: Config, column: str, output: str | Path, *, progress: bool = True) -> dict[str, Any]:
+def cross_validate(
+    config: Config, column: str, output: str | Path, *, subsets: bool = False, progress: bool = True
+) -> dict[str, Any]:
     """Trains one model for each value of a column and scores it on the utterances of that value.
 
     The labelled utterances of all splits that are there are taken together. Where the configuration selects epochs
@@ -30,6 +32,7 @@ def cross_validate(config: Config, column: str, output: str | Path, *, progress:
         config: as for `runs.train`.
         column: "speaker" or "dialogue" (one out each), or an extra column of the corpus, such as "emobox_test_fold".
         output: a new folder; it gets config.yaml, report.json (`folds`, `pooled`) and predictions/pooled.csv.
+        subsets: whether every subset of the modalities is scored too, as if the others were missing (`subsets`, pooled).
         progress: whether to show progress on standard error.
 
     Returns:
@@ -56,14 +59,22 @@ def cross_validate(config: Config, column: str, output: str | Path, *, progress:
     selects = loops and (config.training.keep == "best" or config.training.patience is not None)
     outcomes: dict[str, Outcome] = {}
     shared: dict[str, Any] = {}
+    skipped: dict[str, Sequence[str]] = {}
+    partial: dict[str, list[Outcome]] = {}
     for number, name in enumerate(names):
         held_out = names[(number + 1) % len(names)] if selects and len(names) > 2 else None
         rest = [item for other in names if other not in (name, held_out) for item in folds[other]]
         task = runs.task_for(config, corpus)
         trained = runs.assemble(config, task, rest)
-        runs.fit(trained, config, rest, folds[held_out] if held_out else None, progress=False)
+        history, _ = runs.fit(trained, config, rest, folds[held_out] if held_out else None, progress=False)
+        for problems in history.skipped.values():
+            skipped.update(problems)
         outcomes[name] = runs.score_split(trained, folds[name], config)
         shared[name] = _shared(rest, folds[name])
+        for chosen in runs.subsets(trained.modalities) if subsets else ():
+            outcome = runs.score_split(trained, folds[name], config, chosen)
+            if len(outcome):
+                partial.setdefault("+".join(chosen), []).append(outcome)
         if progress:
             figure = task.metrics(outcomes[name].targets, outcomes[name].scores)[task.primary_metric]
             print(
@@ -73,7 +84,14 @@ def cross_validate(config: Config, column: str, output: str | Path, *, progress:
                 flush=True,
             )
     report = evaluation.report(
-        corpus=corpus.name, task=task, seed=config.seed, outcomes={}, folds=outcomes, leakage={"folds": shared}
+        corpus=corpus.name,
+        task=task,
+        seed=config.seed,
+        outcomes={},
+        folds=outcomes,
+        subsets={names: Outcome.join(parts) for names, parts in partial.items()},
+        leakage={"folds": shared},
+        skipped={"pooled": skipped},
     )
     report["folds_by"] = column
     folder.mkdir(parents=True, exist_ok=True)

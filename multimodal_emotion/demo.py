@@ -2,7 +2,6 @@
 
 import json
 import time
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +66,10 @@ def subsets(run: Run, corpus: Corpus) -> str:
     """A table of the primary metric on validation for every subset of a run's modalities."""
     names = run.trained.modalities
     rows: list[tuple[str, ...]] = [(*names, run.report["primary_metric"])]
-    found: dict[str, float] = {}
-    for size in range(1, len(names) + 1):
-        for subset in combinations(names, size):
-            report = runs.evaluate(run.trained, corpus, split="validation", modalities=subset)
-            value = report["splits"]["validation"][report["primary_metric"]]
-            found["+".join(subset)] = value
-            rows.append((*("x" if name in subset else "" for name in names), f"{value:.3f}"))
+    report = runs.evaluate(run.trained, corpus, split="validation", every_subset=True)
+    found = {subset: figures[report["primary_metric"]] for subset, figures in report["subsets"].items()}
+    for subset, value in found.items():
+        rows.append((*("x" if name in subset.split("+") else "" for name in names), f"{value:.3f}"))
     write_text(run.folder / "subsets.json", json.dumps(found, indent=1) + "\n")
     return table(rows)
 

@@ -26,6 +26,7 @@ def extract(
     workers: int = 0,
     on_error: str = "raise",
     progress: bool = False,
+    problems: dict[str, tuple[str, ...]] | None = None,
 ) -> list[np.ndarray | None]:
     """What the frozen part of an encoder gives for utterances (`Encoder.features`), float32.
 
@@ -40,6 +41,7 @@ def extract(
         workers: processes that decode.
         on_error: "raise", or "skip": what cannot be decoded is None, and is tried again next time.
         progress: whether to show progress on standard error.
+        problems: gets, by utterance, why it could not be decoded.
 
     Returns:
         For each utterance (time', width), memory-mapped where it comes from the cache; None where the modality is absent.
@@ -64,6 +66,7 @@ def extract(
         )
         waiting: dict[str, np.ndarray] = {}
         for numbers, batch in zip(batches, loader(rows, batches, collate, workers), strict=True):
+            rows.note(batch)
             with torch.inference_mode():
                 features = encoder.features(batch.inputs[name].to(device))
             for position, number in enumerate(numbers):
@@ -76,6 +79,8 @@ def extract(
                 waiting = {}
             bar.update(len(numbers))
         bar.close()
+        if problems is not None:
+            problems.update(rows.problems)
         if store is not None:
             store.keep(waiting)
     return [found[number] if number in found else _kept(store, addresses[number]) for number in range(len(utterances))]

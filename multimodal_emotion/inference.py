@@ -93,6 +93,7 @@ def score_rows(
     collate = collate_for(trained.preparations, encoded=rows.encoded)
     source = loader(rows, batches, collate, workers)
     for numbers, batch in zip(batches, source, strict=True):
+        rows.note(batch)
         scores, alone, without = (
             {subset: trained.task.scores(logits).cpu().numpy() for subset, logits in group.items()}
             for group in forward(trained.model, batch.to(device), precision, opinions and len(batch.inputs) > 1)

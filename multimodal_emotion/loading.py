@@ -34,7 +34,11 @@ class Row:
 
 
 class Rows(Dataset[Row]):
-    """The torch view of some utterances. Text is tokenised once, at the start; everything else when it is asked for."""
+    """The torch view of some utterances. Text is tokenised once, at the start; everything else when it is asked for.
+
+    Attributes:
+        problems: by utterance, why something of it could not be decoded; filled by `note` as batches go by.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Rows(Dataset[Row]):
         self.words = words
         self.on_error = on_error
         self.targets = None if task is None else [task.target(utterance) for utterance in utterances]
+        self.problems: dict[str, tuple[str, ...]] = {}
         self.encoded = frozenset(features or {})
         self.ready: dict[str, Sequence[np.ndarray | None]] = dict(features or {})
         for name, preparation in self.preparations.items():
@@ -93,6 +98,10 @@ class Rows(Dataset[Row]):
             arrays[name] = array if array is not None and len(array) else None
         target = None if self.targets is None else self.targets[index]
         return Row(utterance.id, arrays, target, starts, tuple(errors))
+
+    def note(self, batch: Batch) -> None:
+        """Takes down what could not be decoded in a batch of these rows (which another process may have made)."""
+        self.problems.update({name: errors for name, errors in zip(batch.ids, batch.errors, strict=True) if errors})
 
     def length(self, index: int) -> int:
         """How long a row is, for grouping: tokens if there is text, else tenths of seconds where the corpus knows them."""

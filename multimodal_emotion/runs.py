@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ from multimodal_emotion.loading import Rows
 from multimodal_emotion.optimisation import freeze
 from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.training import Fit, History
+
+Problems = dict[str, tuple[str, ...]]
+"""By utterance, why something of it could not be decoded."""
 
 CONFIG, REPORT, MODEL, STATE = "config.yaml", "report.json", "model", "state"
 
@@ -111,6 +115,7 @@ def evaluate(
     workers: int = 0,
     on_error: str = "raise",
     modalities: Sequence[str] | None = None,
+    every_subset: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Scores a trained model on one split.
@@ -126,6 +131,7 @@ def evaluate(
         output: where report.json, predictions and pictures go; None writes nothing.
         precision, workers, on_error: see `inference.score`.
         modalities: use these only; the others of the model are absent.
+        every_subset: whether every subset of these is scored too, as if the others were missing (`subsets`).
         progress: whether to say what is being done.
 
     Returns:
@@ -145,8 +151,12 @@ def evaluate(
     if progress:
         print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
     chosen = _chosen(trained, modalities)
-    rows = Rows(utterances, chosen, trained.task, words=trained.words, on_error=on_error)
-    outcome = _outcome(trained, rows, precision=precision, workers=workers)
+    outcomes: dict[str, Outcome] = {}
+    for names in subsets(list(chosen)) if every_subset else [tuple(chosen)]:
+        some = {name: chosen[name] for name in names}
+        rows = Rows(utterances, some, trained.task, words=trained.words, on_error=on_error)
+        outcomes["+".join(names)] = _outcome(trained, rows, precision=precision, workers=workers)
+    outcome = outcomes["+".join(chosen)]
     splits: dict[str, Sequence[Utterance]] = {split: utterances}
     if split != "train" and "train" in corpus.splits:
         splits = {"train": corpus.utterances("train"), **splits}
@@ -157,6 +167,8 @@ def evaluate(
         outcomes={split: outcome},
         train=None,
         leakage=leakage(splits, tuple(chosen)),
+        subsets={names: item for names, item in outcomes.items() if len(item)} if every_subset else None,
+        skipped={split: rows.problems},
     )
     if output is not None:
         write_results(Path(output), trained.task, report, {split: outcome})
@@ -209,7 +221,8 @@ def fit(
     """
     make: dict[str, Any] = {"task": trained.task, "words": trained.words, "on_error": config.corpus.on_error}
     freeze(trained.model, config.training.freeze)
-    features = frozen_features(trained, config, [train_split, validation_split or []], progress=progress)
+    problems: list[Problems] = [{}, {}]
+    features = frozen_features(trained, config, [train_split, validation_split or []], problems, progress=progress)
     rows = Rows(train_split, trained.preparations, features=features[0], **make)
     held_out = Rows(validation_split, trained.preparations, features=features[1], **make) if validation_split else None
     settings = config.training
@@ -222,9 +235,11 @@ def fit(
         history = job.run()
         if getattr(trained.model.fusion, "how", None) == "stacking":
             fit_stacker(trained, config, train_split)
+    history.skipped = {"train": {**problems[0], **rows.problems}}
     if held_out is None:
         return history, {}
     outcome = _outcome(trained, held_out, precision=settings.precision, workers=settings.workers)
+    history.skipped["validation"] = {**problems[1], **held_out.problems}
     trained.task.tune(outcome.targets, outcome.scores)
     return history, {"validation": outcome}
 
@@ -258,11 +273,17 @@ def fit_stacker(trained: TrainedModel, config: Config, train_split: Sequence[Utt
 
 
 def frozen_features(
-    trained: TrainedModel, config: Config, splits: Sequence[Sequence[Utterance]], *, progress: bool = False
+    trained: TrainedModel,
+    config: Config,
+    splits: Sequence[Sequence[Utterance]],
+    problems: Sequence[Problems] | None = None,
+    *,
+    progress: bool = False,
 ) -> list[dict[str, list[np.ndarray | None]]]:
     """The features of frozen encoders for each split, by modality; encoders that standardise learn from the first split.
 
-    An encoder that is not frozen is only fitted: its features change while it is trained.
+    An encoder that is not frozen is only fitted: its features change while it is trained. `problems` gets, for each split,
+    what could not be decoded.
     """
     found: list[dict[str, list[np.ndarray | None]]] = [{} for _ in splits]
     keys = ContentKeys()
@@ -281,6 +302,7 @@ def frozen_features(
                 workers=config.training.workers,
                 on_error=config.corpus.on_error,
                 progress=progress,
+                problems=problems[number] if problems else None,
             )
         if encoder.wants_fit:
             encoder.fit(_as_sequences(found[0][name]))
@@ -347,6 +369,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
         train=history.summary() | {"parameters": parameter_counts(trained)},
         leakage=leakage({"train": splits.train, "validation": splits.validation}, trained.modalities),
         tuned_on="validation",
+        skipped=history.skipped,
     )
     trained.about["validation"] = {
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
@@ -452,22 +475,37 @@ def draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utte
     return [utterances[index] for index in chosen]
 
 
-def score_split(trained: TrainedModel, utterances: Sequence[Utterance], config: Config) -> Outcome:
-    """The outcome of labelled utterances for a model trained with this configuration, through the feature cache."""
-    rows = _rows(trained, utterances, config)
+def subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every subset of modalities with something in it, small ones first."""
+    return [chosen for size in range(1, len(modalities) + 1) for chosen in combinations(modalities, size)]
+
+
+def score_split(
+    trained: TrainedModel, utterances: Sequence[Utterance], config: Config, modalities: Sequence[str] | None = None
+) -> Outcome:
+    """The outcome of labelled utterances for a model trained with this configuration, through the feature cache.
+
+    Args:
+        trained, config: a model and what it was trained with.
+        utterances: with labels; those that have none of the modalities are left out.
+        modalities: use these only.
+    """
+    rows = _rows(trained, utterances, config, modalities)
     return _outcome(trained, rows, precision=config.training.precision, workers=config.training.workers)
 
 
-def _rows(trained: TrainedModel, utterances: Sequence[Utterance], config: Config) -> Rows:
-    """Labelled utterances for a model trained with this configuration, through the feature cache."""
+def _rows(
+    trained: TrainedModel, utterances: Sequence[Utterance], config: Config, modalities: Sequence[str] | None = None
+) -> Rows:
     (features,) = frozen_features(trained, config, [utterances])
+    chosen = _chosen(trained, modalities)
     return Rows(
         utterances,
-        trained.preparations,
+        chosen,
         trained.task,
         words=trained.words,
         on_error=config.corpus.on_error,
-        features=features,
+        features={name: arrays for name, arrays in features.items() if name in chosen},
     )
 
 

@@ -8,7 +8,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,19 @@ class Epoch:
 
 @dataclass
 class History:
-    """What is known after a training: its epochs, and which one's weights were kept."""
+    """What is known after a training.
+
+    Attributes:
+        epochs: what is known after each.
+        kept: which one's weights were kept.
+        peak_rss_mb: the most memory that was held.
+        skipped: by split and utterance, why something of it could not be decoded.
+    """
 
     epochs: list[Epoch]
     kept: int
     peak_rss_mb: float
+    skipped: dict[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """The `train` part of report.json."""
@@ -152,6 +160,7 @@ class Fit:
         bar = self.bar(batches, epoch)
         source = loader(self.train, batches[self.start_batch :], self.collate, self.settings.workers)
         for number, batch in enumerate(source, self.start_batch):
+            self.train.note(batch)
             self.loss_sum += self.step(batch, epoch * self.steps_per_epoch + number) * len(batch)
             bar.update(len(batch))
             self.elapsed = before + time.perf_counter() - began
@@ -193,7 +202,9 @@ class Fit:
         # Our own autocast, not Fabric's: its precision plugins rebuild every input and refuse frozen dataclasses.
         with autocast(self.precision, self.fabric.device):
             output = self.module(batch.inputs, batch.words, batch.encoded)
-        loss = task.loss(output.logits.float(), batch.target).mean()
+        # Nothing is to be learnt from a row of which nothing could be decoded.
+        known = torch.stack([sequence.present for sequence in batch.inputs.values()]).any(dim=0)
+        loss = (task.loss(output.logits.float(), batch.target) * known).sum() / known.sum().clamp(min=1)
         alone = self.trained.model.fusion.alone
         loss = 0 * loss if alone else loss
         weight = 1.0 if alone else self.trained.settings.auxiliary

@@ -155,7 +155,11 @@ def test_the_same_seed_gives_the_same_head(tmp_path):
 
 def test_folds_are_solved_on_all_other_folds(tmp_path):
     config = settings(table(tmp_path / "t.csv"), DISCRIMINANT, "model.fusion={type: late, how: product}")
-    report = crossvalidation.cross_validate(config, "speaker", tmp_path / "run", progress=False)
+    report = crossvalidation.cross_validate(config, "speaker", tmp_path / "run", subsets=True, progress=False)
+    assert list(report["subsets"]) == ["face", "voice", "face+voice"]
+    assert report["subsets"]["face+voice"]["accuracy"] == report["pooled"]["accuracy"]
+    assert report["subsets"]["face"]["n"] < 180
+    assert report["subsets"]["face"]["accuracy"] < report["pooled"]["accuracy"]
     assert report["pooled"]["n"] == 180
     assert len(report["folds"]) == 9
     assert report["pooled"]["accuracy"] > 0.6

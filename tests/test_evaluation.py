@@ -79,7 +79,8 @@ def some_report(name: str, **more: Any) -> tuple[Task, Outcome, dict[str, Any]]:
 def test_report_keeps_its_contract(name: str, tmp_path: Path) -> None:
     leakage = {"between": {}, "duplicates": {"validation": {"count": 2, "ids": ["u0", "u5"]}}}
     task, _, report = some_report(name, train={"loss": [1.0, float("nan")]}, leakage=leakage)
-    assert list(report) == ["corpus", "task", "labels", "primary_metric", "seed", "splits", "train", "leakage"]
+    keys = ["corpus", "task", "labels", "primary_metric", "seed", "splits", "skipped", "train", "leakage"]
+    assert list(report) == keys
     assert (report["corpus"], report["task"], report["seed"]) == ("mine", name, 3)
     assert report["labels"] == list(task.labels)
     split = report["splits"]["validation"]

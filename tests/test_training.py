@@ -7,11 +7,12 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
 
 from multimodal_emotion import config as configuration
-from multimodal_emotion import runs
+from multimodal_emotion import evaluation, runs
 from multimodal_emotion.config import Config, CorpusConfig
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.optimisation import Average, build_optimizer, freeze, parameter_groups, rate_factor
@@ -245,3 +246,38 @@ def test_the_average_of_constant_weights_is_those_weights():
         layer.weight.add_(1.0)
     average.swap(layer)
     assert torch.allclose(layer.weight, before["weight"])
+
+
+def sounds(folder, broken=()):
+    """A manifest of tones, high and low, in two splits; some files are no sound at all."""
+    folder.mkdir()
+    lines = ["id,audio,label,split"]
+    for number in range(24):
+        high = number % 2 == 1
+        time = np.arange(8000) / 16000
+        soundfile.write(folder / f"{number}.wav", 0.5 * np.sin(2 * np.pi * (400 if high else 150) * time), 16000)
+        if number in broken:
+            (folder / f"{number}.wav").write_bytes(b"RIFF, but that is all")
+        lines.append(f"c{number},{number}.wav,{'high' if high else 'low'},{'validation' if number > 15 else 'train'}")
+    (folder / "clips.csv").write_text("\n".join(lines) + "\n")
+    return folder / "clips.csv"
+
+
+@pytest.mark.parametrize("freeze", ["all", "none"])
+def test_clips_that_cannot_be_decoded_are_fatal_or_counted_and_named(freeze, tmp_path):
+    config = Config(corpus=CorpusConfig(name="manifest", root=str(sounds(tmp_path / "clips", broken=(3, 20)))))
+    config.model.encoders = {"audio": {"type": "prosody"}}
+    fixed = ("training.logger=none", "training.head_learning_rate=0.05", f"training.freeze={freeze}")
+    config = configuration.with_settings(config, [*fixed, "training.epochs=10", f"training.cache={freeze == 'all'}"])
+    with pytest.raises(InputError, match=r"utterance c3: .*3\.wav"):
+        runs.train(config, tmp_path / "strict", progress=False)
+    config.corpus.on_error = "skip"
+    run = runs.train(config, tmp_path / "run", progress=False)
+    skipped = run.report["skipped"]
+    assert {split: list(found["why"]) for split, found in skipped.items()} == {"train": ["c3"], "validation": ["c20"]}
+    assert "20.wav" in skipped["validation"]["why"]["c20"][0]
+    assert run.report["splits"]["validation"]["n"] == 7
+    assert run.report["splits"]["validation"]["accuracy"] > 0.9
+    again = runs.evaluate(run.folder, "manifest", config.corpus.root, split="validation", on_error="skip")
+    assert again["skipped"]["validation"]["count"] == 1
+    assert "1 validation utterances could not be decoded, such as c20" in evaluation.render(again)

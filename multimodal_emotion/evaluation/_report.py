@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ def report(
     train: Mapping[str, Any] | None = None,
     leakage: Mapping[str, Any] | None = None,
     folds: Mapping[str, Outcome] | None = None,
+    subsets: Mapping[str, Outcome] | None = None,
     tuned_on: str | None = None,
+    skipped: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
 ) -> dict[str, Any]:
     """The contents of report.json.
 
@@ -37,8 +39,10 @@ def report(
         leakage: what splits share, as `datasets._leakage` gives it: `duplicates` holds the `ids` of each split's
             utterances that stand in the training split.
         folds: outcomes of the test parts of a cross-validation; `pooled` is all of them as one split.
+        subsets: outcomes of the same utterances with some of the modalities only, by their names joined by "+".
         tuned_on: the split that `task.tune` saw. Its figures are cross-fitted: what was tuned is tuned anew without
             each fifth of the utterances for that fifth; see `Task.cross_fitted`.
+        skipped: by split and utterance, why something of it could not be decoded.
 
     Returns:
         JSON types, with null for what is undefined.
@@ -60,6 +64,9 @@ def report(
     if folds:
         parts["folds"] = {fold: evaluate_outcome(task, outcome) for fold, outcome in folds.items()}
         parts["pooled"] = evaluate_outcome(task, Outcome.join(folds.values()))
+    if subsets:
+        parts["subsets"] = {names: evaluate_outcome(task, outcome) for names, outcome in subsets.items()}
+    parts["skipped"] = {split: {"count": len(why), "why": dict(why)} for split, why in (skipped or {}).items() if why}
     parts["train"] = train
     parts["leakage"] = None if leakage is None else {**leakage, "without_duplicates": _cleaned(task, shown, leakage)}
     return jsonable(parts)

@@ -31,6 +31,15 @@ def render(report: Mapping[str, Any]) -> str:
         lines += ["", f"{name}: {figures['n']} utterances; figures with 95 % intervals over {unit}s"]
         lines += [_figure(key, value, figures["ci95"], primary) for key, value in _scalars(figures)]
         lines += ["", classification_report(figures, labels)]
+    for split, found in (report.get("skipped") or {}).items():
+        first = next(iter(found["why"]))
+        lines += [
+            "",
+            f"{found['count']} {split} utterances could not be decoded, such as {first}: {found['why'][first][0]}",
+        ]
+    if "subsets" in report:
+        rows = [[names, figures[primary], figures["n"]] for names, figures in report["subsets"].items()]
+        lines += ["", _table(["with these modalities only", primary, "utterances"], rows)]
     for split, found in ((report.get("leakage") or {}).get("duplicates") or {}).items():
         if found["count"]:
             cleaned = report["leakage"]["without_duplicates"].get(split) or {}
