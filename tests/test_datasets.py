@@ -7,11 +7,13 @@ import ast
 import importlib
 import inspect
 import json
+import math
 import sys
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from miniatures import meld as meld_miniature
@@ -24,7 +26,9 @@ from multimodal_emotion.datasets._base import SPLITS, Corpus
 from multimodal_emotion.datasets._context import with_context
 from multimodal_emotion.datasets._describe import catalogue, describe, label_counts
 from multimodal_emotion.datasets.manifest import Manifest
+from multimodal_emotion.datasets.union import mapped
 from multimodal_emotion.errors import InputError
+from multimodal_emotion.labels import SEVEN
 
 NAMES = registry.names("datasets")
 CASES = [(name, level) for name in NAMES for level in registry.find("datasets", name).levels or (None,)]
@@ -511,3 +515,66 @@ def test_real_goemotions_levels_are_those_of_the_published_folders(
 def test_real_dailydialog_names_the_misaligned_dialogue(corpora_root: Path) -> None:
     corpus = registry.build("datasets", "dailydialog", corpora_root / "dailydialog")
     assert corpus.notes()[0] == "train: the dialogue in line 7852 is left out: 12 utterances, 11 labels"
+
+
+def test_a_union_has_the_utterances_of_its_parts_in_one_label_set(tmp_path: Path) -> None:
+    corpus = open_miniature("union", tmp_path)
+    assert list(corpus.parts) == ["dair_emotion", "ravdess"]
+    assert corpus.labels == SEVEN
+    rows = corpus.utterances("train")
+    assert {row.extra["corpus"] for row in rows} == {"dair_emotion", "ravdess"}
+    assert {row.label for row in rows} <= set(SEVEN)
+    assert {row.speaker for row in rows if row.audio} == {"ravdess/01"}
+
+
+def test_parts_of_a_union_are_weighed_and_blinded(tmp_path: Path) -> None:
+    registry_root = tmp_path / "root"
+    build_miniature("union", registry_root)
+    parts = {
+        "texts": {"corpus": "dair_emotion", "root": "dair_emotion", "weight": 2.5},
+        "voices": {"corpus": "ravdess", "root": "ravdess", "modalities": ["audio"]},
+    }
+    corpus = registry.build("datasets", "union", root=registry_root, parts=parts)
+    plain = registry.build("datasets", "union", root=registry_root)
+    count = {name: sum(row.id.startswith(name) for row in corpus.utterances("train")) for name in parts}
+    once = sum(row.id.startswith("dair_emotion") for row in plain.utterances("train"))
+    assert count["texts"] == 2 * once + math.ceil(once / 2)
+    assert len({row.id for row in corpus.utterances("train")}) == sum(count.values())
+    assert len(corpus.utterances("validation")) == len(plain.utterances("validation"))
+    voices = [row for row in corpus.utterances("train") if row.id.startswith("voices")]
+    assert all(row.text is None and row.video is None and row.audio is not None for row in voices)
+
+
+@pytest.mark.parametrize(
+    ("label", "to", "expected"),
+    [
+        ("calm", "seven", "neutral"),
+        ("boredom", "seven", None),
+        (("joy", "love", "anger"), "seven", {"joy": 2.0, "anger": 1.0}),
+        ({"happiness": 3.0, "contempt": 4.0}, "seven", "joy"),
+        ({"sadness": 3.0, "anger": 0.0, "joy": 1.0}, "polarity", {"negative": 3.0, "positive": 1.0}),
+        (None, "seven", None),
+    ],
+)
+def test_labels_of_a_union(label: Any, to: str, expected: Any) -> None:
+    assert mapped(label, to) == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({}, "no train split in .* no folder in .* has the name of a corpus"),
+        (
+            {"dair_emotion": {"weigth": 2}},
+            "unknown setting 'weigth' in part dair_emotion of corpus union; did you mean 'weight'",
+        ),
+        ({"dair_emotion": {"weight": 0}}, "the weight of part dair_emotion is 0; it must be more than 0"),
+        ({"dair_emotion": {"modalities": ["audio"]}}, "unknown modality 'audio' in part dair_emotion"),
+        ({"dair": {}}, "unknown"),
+        ({"ravdess": {"modalities": ["image"]}}, "is a video with sound; take both"),
+    ],
+)
+def test_what_is_wrong_with_a_union_is_named(parts: Any, message: str, tmp_path: Path) -> None:
+    build_miniature("union", tmp_path)
+    with pytest.raises(InputError, match=message):
+        registry.build("datasets", "union", root=tmp_path, parts=parts).utterances("train")
