@@ -109,6 +109,8 @@ class TrainingConfig:
         logger: "tensorboard", "wandb" or "none".
         save_every: seconds between resumable states within an epoch; one is always saved after an epoch.
         cache: whether features of frozen encoders are computed once and kept.
+        calibrate: whether the kept model's probabilities are made honest on the validation split, by one factor for each
+            head (temperature scaling); no decision of a head changes.
     """
 
     solver: str = "gradient"
@@ -139,6 +141,7 @@ class TrainingConfig:
     logger: str = "tensorboard"
     save_every: float = 300.0
     cache: bool = True
+    calibrate: bool = False
 
 
 @dataclass

@@ -22,7 +22,7 @@ from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
 from multimodal_emotion.checkpoint import TrainedModel
-from multimodal_emotion.closed_form import encode, solve
+from multimodal_emotion.closed_form import calibrate_heads, encode, solve
 from multimodal_emotion.config import Config
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
@@ -235,6 +235,8 @@ def fit(
         history = job.run()
         if getattr(trained.model.fusion, "how", None) == "stacking":
             fit_stacker(trained, config, train_split)
+    if settings.calibrate and held_out is not None:
+        calibrate_heads(trained, held_out, settings.workers)
     history.skipped = {"train": {**problems[0], **rows.problems}}
     if held_out is None:
         return history, {}

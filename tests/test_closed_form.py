@@ -203,6 +203,22 @@ def test_class_weights_are_weights_of_the_priors(tmp_path):
     assert float(rare - common) > 0.5
 
 
+@pytest.mark.parametrize("fusion", ["{type: late, how: product}", "{type: gated}"])
+def test_calibration_makes_probabilities_honest_and_changes_no_decision_of_a_head(fusion, tmp_path):
+    sure = ("training.head_learning_rate=0.3", "training.epochs=30", "training.keep=last", f"model.fusion={fusion}")
+    path = table(tmp_path / "t.csv", rows=240)
+    runs_of = [
+        runs.train(settings(path, *sure, f"training.calibrate={wish}"), tmp_path / wish, progress=False)
+        for wish in ("false", "true")
+    ]
+    raw, honest = (run.report["splits"]["validation"]["calibration_error"] for run in runs_of)
+    assert honest < raw
+    one, other = (
+        runs.evaluate(run.folder, "manifest", path, split="validation", modalities=["voice"]) for run in runs_of
+    )
+    assert one["splits"]["validation"]["accuracy"] == other["splits"]["validation"]["accuracy"]
+
+
 # ---- losses of the modalities' own ------------------------------------------------------------------------------------
 
 
