@@ -476,6 +476,10 @@ def test_faces_are_cut_out_and_what_happens_without_one(tmp_path: Path, monkeypa
 
     monkeypatch.setattr("multimodal_emotion.faces.boxes", boxes, raising=False)
     folder = str(tiny_timm(tmp_path / "timm"))
+    small = Frames(np.zeros((2, 48, 48, 3), dtype=np.uint8), np.arange(2.0))
+    assert len(Vit(folder, weights=False, faces="crop").prepare(small)) == 2
+    assert asked == []  # a thumbnail is a face already
+    monkeypatch.setattr("multimodal_emotion.encoders._pictures.THUMBNAIL", 0)
     (tmp_path / "yunet.onnx").write_bytes(b"a detector")
     two = Frames(np.repeat(one_frame().pixels, 2, axis=0), np.arange(2.0))
     encoder = Vit(folder, weights=False, faces="crop", margin=0.3, detector=str(tmp_path / "yunet.onnx"))

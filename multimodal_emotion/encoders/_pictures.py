@@ -22,6 +22,9 @@ DETECTOR = "face_detector.onnx"
 """The file of a saved encoder's own face detector."""
 
 
+THUMBNAIL = 64
+"""Pixels. A picture without a longer side is a face that was cut out already (FER2013 has 48): no detector finds it again."""
+
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels."""
 
@@ -78,7 +81,7 @@ class Pictures(Preparation):
 
     def _boxes(self, medium: Frames) -> Sequence[Box | None]:
         whole = middle(medium.pixels.shape[1], medium.pixels.shape[2], self.size)
-        if self.faces == "frame":
+        if self.faces == "frame" or max(medium.pixels.shape[1:3]) <= THUMBNAIL:
             return [whole] * len(medium.pixels)
         from multimodal_emotion import faces
 
@@ -126,7 +129,8 @@ class ImageEncoder(ReadoutEncoder):
             standardise: whether features are standardised, as the training split gives it.
             count: frames of a video at most, evenly spread; None takes all that `fps` gives.
             fps: frames a second; None takes the video's own.
-            faces: "frame" takes the largest part in the middle that has the model's proportions, "crop" the largest face.
+            faces: "frame" takes the largest part in the middle that has the model's proportions, "crop" the largest face;
+                a picture of at most 64 x 64 pixels is taken for a face.
             margin: added around a face on each side, as a share of its size.
             fallback: where no face is found, the "frame" is taken, or the picture is "absent".
             detector: the .onnx file of a YuNet face detector; None takes the one saved with the checkpoint, if there is
