@@ -353,6 +353,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
     assignment = getattr(splits.corpus, "assignment", None)
     if assignment:
         evaluation.write_json(folder / "splits.json", assignment)
+    loggers = _loggers(config, folder)
     history, outcomes = fit(
         trained,
         config,
@@ -361,7 +362,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
         state=folder / STATE,
         resume=not fresh,
         progress=progress,
-        loggers=_loggers(config, folder),
+        loggers=loggers,
     )
     report = evaluation.report(
         corpus=splits.corpus.name,
@@ -377,6 +378,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
     }
     write_run(folder, trained, report, outcomes, history, splits.corpus)
+    _close(loggers, folder, trained.about["validation"])
     return Run(folder, report, trained, config)
 
 
@@ -549,3 +551,14 @@ def _loggers(config: Config, folder: Path) -> dict[str, Any]:
         logger = WandbLogger(project="multimodal_emotion", name=folder.name, save_dir=folder, config=config.to_dict())
         return {"wandb": logger}
     return {}
+
+
+def _close(loggers: Mapping[str, Any], folder: Path, figures: Mapping[str, Any]) -> None:
+    """Hands the loggers what a finished run has: figures of the kept epoch, and pictures where they take them."""
+    for name, logger in loggers.items():
+        if name == "wandb":
+            for picture in sorted(folder.glob("*.png")):
+                logger.log_image(picture.stem, [str(picture)])
+            logger.experiment.summary.update({f"validation/{key}": value for key, value in figures.items()})
+            logger.experiment.finish()
+        logger.finalize("success")
