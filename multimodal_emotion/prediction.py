@@ -41,6 +41,7 @@ class Prediction:
         errors: what could not be decoded; of a recording also why a modality of the model was never present.
         transcribed: whether the text was made from the sound.
         windows: the windows of a recording; the prediction itself is pooled over them.
+        source: the media file it was made from, if any.
     """
 
     id: str
@@ -55,6 +56,13 @@ class Prediction:
     errors: tuple[str, ...] = ()
     transcribed: bool = False
     windows: tuple["Prediction", ...] = ()
+    source: Path | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """The probability of the most probable label, where the task is to decide for one; else None."""
+        one = self.label is None or isinstance(self.label, str)
+        return max(self.scores.values()) if self.scores and one else None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types, without what is empty."""
@@ -162,9 +170,22 @@ def predictions(trained: TrainedModel, scored: Sequence[Scored]) -> list[Predict
             opinions={name: named(trained, values) for name, values in item.opinions.items()},
             shares={name: round(value, 4) for name, value in item.shares.items()},
             errors=item.errors,
+            source=item.utterance.video or item.utterance.audio or item.utterance.image,
         )
         for item, label in zip(scored, decode(trained, scored), strict=True)
     ]
+
+
+def abstaining(prediction: Prediction, threshold: float) -> Prediction:
+    """The prediction, and each of its windows, without a label where its confidence is below a threshold.
+
+    Args:
+        prediction: its scores stay.
+        threshold: between 0 and 1.
+    """
+    unsure = prediction.confidence is not None and prediction.confidence < threshold
+    windows = tuple(abstaining(window, threshold) for window in prediction.windows)
+    return replace(prediction, label=None if unsure else prediction.label, windows=windows)
 
 
 def named(trained: TrainedModel, scores: np.ndarray) -> dict[str, float]:
@@ -284,19 +305,30 @@ def _cells(file: Iterable[str], name: str, suffix: str, column: str) -> Iterator
         raise InputError(f"{name}: not a table: {error}") from None
 
 
-def write(predictions_: Iterable[Prediction], paths: Sequence[str | Path], as_json: bool) -> int:
-    """Writes predictions as they come to files (.csv, .jsonl) and standard output; returns how many there were.
+def write(
+    predictions_: Iterable[Prediction], paths: Sequence[str | Path], as_json: bool, threshold: float | None = None
+) -> int:
+    """Writes predictions as they come to files and standard output; returns how many there were.
 
     A file appears whole or not at all.
 
+    Args:
+        predictions_: any iterable.
+        paths: files, .csv, .jsonl, .srt, .png or .html.
+        as_json: one JSON object for each prediction on standard output.
+        threshold: the confidence below which no label is given.
+
     Raises:
-        InputError: a suffix that cannot be written.
+        InputError: a suffix that cannot be written; a threshold that is none.
     """
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise InputError(f"threshold is {threshold}; expected a confidence, between 0 and 1")
     count = 0
     with ExitStack() as stack:
-        writers = [stack.enter_context(_writer(Path(path))) for path in paths]
+        writers = [stack.enter_context(_writer(Path(path), threshold)) for path in paths]
         for item in predictions_:
             count += 1
+            item = item if threshold is None else abstaining(item, threshold)
             for add in writers:
                 add(item)
             if as_json:
@@ -311,7 +343,7 @@ def line(item: Prediction) -> str:
     shown = " ".join(
         f"{name} {value:.2f}" for name, value in sorted(item.scores.items(), key=lambda pair: -pair[1])[:3]
     )
-    label = _cell(item.label) or "nothing to predict from"
+    label = cell(item.label) or ("not sure" if item.label is None and item.scores else "nothing to predict from")
     head = item.text if item.text and not item.windows else item.id
     rows = [f"{label:<12} {shown}  [{', '.join(item.present) or 'none'}]  {head}"]
     for window in item.windows:
@@ -320,9 +352,15 @@ def line(item: Prediction) -> str:
 
 
 @contextmanager
-def _writer(path: Path) -> Iterator[Callable[[Prediction], None]]:
-    if path.suffix not in (".csv", ".jsonl", ".srt", ".png"):
-        raise InputError(f"--output {path}: write .csv, .jsonl, .srt or .png")
+def _writer(path: Path, threshold: float | None) -> Iterator[Callable[[Prediction], None]]:
+    if path.suffix not in (".csv", ".jsonl", ".srt", ".png", ".html"):
+        raise InputError(f"--output {path}: write .csv, .jsonl, .srt, .png or .html")
+    if path.suffix == ".html":
+        from multimodal_emotion.page import page_writer
+
+        with page_writer(path, threshold) as add:
+            yield add
+        return
     if path.suffix in (".srt", ".png"):
         from multimodal_emotion.timeline import timeline_writer
 
@@ -362,7 +400,7 @@ def _table(path: Path) -> Iterator[Callable[[Prediction], None]]:
 
 def _row(item: Prediction) -> dict[str, Any]:
     """The cells of a prediction; of several modalities, the opinion and the share of each are "audio.LABEL", "audio.share"."""
-    row = {"id": item.id, "start": item.start, "end": item.end, "text": item.text, "label": _cell(item.label)}
+    row = {"id": item.id, "start": item.start, "end": item.end, "text": item.text, "label": cell(item.label)}
     row |= {"present": "|".join(item.present)} | dict(item.scores)
     for name, scores in item.opinions.items():
         row |= {f"{name}.{label}": value for label, value in scores.items()}
@@ -370,7 +408,7 @@ def _row(item: Prediction) -> dict[str, Any]:
     return row
 
 
-def _cell(label: Any) -> str:
+def cell(label: Any) -> str:
     """A label in one cell: several are joined by "|", numbers of dimensions are written out."""
     if isinstance(label, Mapping):
         return "|".join(f"{name}={value:.3f}" for name, value in label.items())
