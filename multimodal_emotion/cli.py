@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _complain(InputError(f"{place}{error.strerror or error}"), arguments.debug)
     except KeyboardInterrupt:
-        print("interrupted; `train --resume RUN` continues a training", file=sys.stderr)
+        print("interrupted; `train --resume RUN` and the same `annotate` again go on", file=sys.stderr)
         return 128 + signal.SIGINT
     return 0
 
@@ -138,15 +138,14 @@ def corpora(arguments: argparse.Namespace) -> None:
 
 
 def predict(arguments: argparse.Namespace) -> None:
-    from multimodal_emotion import checkpoint, prediction
+    from multimodal_emotion import prediction
     from multimodal_emotion.batch import Utterance
 
-    if not arguments.model:
-        raise InputError("predict needs --model RUN, the folder of a run or model")
     parts = {name: getattr(arguments, name) for name in ("text", "audio", "image")}
+    model = _model(arguments)
     if not arguments.inputs and not any(parts.values()):
         raise InputError('predict needs an INPUT (a sentence, a file, a folder, "-"), or --text, --audio, --image')
-    trained = checkpoint.load(arguments.model)
+    trained = _loaded(model)
     utterances = prediction.sources(arguments.inputs, arguments.column) if arguments.inputs else [Utterance(id="0")]
     found = prediction.predict_utterances(
         trained,
@@ -158,7 +157,41 @@ def predict(arguments: argparse.Namespace) -> None:
         precision=arguments.precision,
         on_error="skip" if len(arguments.inputs) != 1 else "raise",
     )
-    prediction.write(_progress(found, arguments.quiet), arguments.output, arguments.json)
+    outputs = [*arguments.output, *_report_page(arguments.report)]
+    prediction.write(_progress(found, arguments.quiet), outputs, arguments.json, arguments.threshold)
+
+
+def annotate(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion.annotation import annotate as label_all
+
+    summary = label_all(
+        _model(arguments),
+        arguments.input,
+        arguments.output,
+        columns=dict(_pair(text, "--columns", "text=Tweet") for text in arguments.columns or ()) or None,
+        prefix=arguments.prefix,
+        threshold=arguments.threshold,
+        transcribe=arguments.transcribe,
+        rows_per_part=arguments.rows_per_part,
+        batch_size=arguments.batch_size,
+        precision=arguments.precision,
+        progress=not arguments.quiet,
+    )
+    print(json.dumps(summary.to_dict(), ensure_ascii=False) if arguments.json else summary)
+
+
+def app(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion.app import serve
+
+    serve(
+        _loaded(_model(arguments)),
+        host=arguments.host,
+        port=arguments.port,
+        threshold=arguments.threshold,
+        transcribe=arguments.transcribe,
+        largest=arguments.largest * 2**20,
+        browse=arguments.open,
+    )
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -168,6 +201,25 @@ def demo(arguments: argparse.Namespace) -> None:
 
 
 # -------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _model(arguments: argparse.Namespace) -> str:
+    """The model that a command uses."""
+    if not arguments.model:
+        raise InputError(f"{arguments.verb} needs --model RUN, the folder of a run or model")
+    return str(arguments.model)
+
+
+def _loaded(model: str) -> Any:
+    from multimodal_emotion import checkpoint
+
+    return checkpoint.load(model)
+
+
+def _report_page(path: str | None) -> list[str]:
+    if path is not None and not path.endswith(".html"):
+        raise InputError(f"--report {path}: a report is a page; name it .html")
+    return [] if path is None else [path]
 
 
 def _config(arguments: argparse.Namespace) -> Any:
@@ -279,19 +331,42 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "predict", predict, "emotion of sentences, recordings, pictures and videos", _PREDICT_EXAMPLE)
     verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a sentence, a .txt, .csv, media file, folder, or - ")
-    verb.add_argument("--model", metavar="RUN", help="a run or a model folder")
-    verb.add_argument("--output", metavar="FILE", action="append", default=[], help=".csv, .jsonl, .srt or .png")
+    _model_flags(verb)
+    verb.add_argument("--output", metavar="FILE", action="append", default=[], help=".csv, .jsonl, .srt, .png or .html")
+    verb.add_argument(
+        "--report", metavar="FILE.html", help="a page with everything in it: player, timeline, words, faces"
+    )
     verb.add_argument("--column", default="text", help="the column of a .csv that holds the text")
     verb.add_argument("--audio", metavar="FILE", help="sound of one utterance, together with --text, --image")
     verb.add_argument("--image", metavar="FILE")
     verb.add_argument("--text", metavar="SENTENCE|FILE.srt", help="its words, or a transcript with times")
-    verb.add_argument(
-        "--transcribe", nargs="?", const="embedded", metavar="RECOGNISER", help="make the text from the sound"
-    )
     verb.add_argument("--window", type=float, help="seconds of a window (default: windows follow speech)")
     verb.add_argument("--hop", type=float, help="seconds between windows")
-    verb.add_argument("--batch-size", type=int, default=32)
-    verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
+    _speed_flags(verb)
+
+    verb = _verb(verbs, "annotate", annotate, "label a large table or folder; killed, it goes on", _ANNOTATE_EXAMPLE)
+    verb.add_argument(
+        "input", metavar="INPUT", help="a .csv, .tsv, .jsonl, .parquet or .txt file, or a folder with media"
+    )
+    _model_flags(verb)
+    verb.add_argument("--output", metavar="FILE", required=True, help="a new .csv, .jsonl or .parquet file")
+    verb.add_argument(
+        "--columns", nargs="+", metavar="NAME=COLUMN", help="columns of a table: text=Tweet, audio=, image=, video="
+    )
+    verb.add_argument("--prefix", default="emotion", help="how the names of the added columns begin")
+    verb.add_argument(
+        "--rows-per-part", type=int, help="rows that a killed process loses at most (4096; 16 with media)"
+    )
+    _speed_flags(verb)
+
+    verb = _verb(verbs, "app", app, "a page on this machine to drop files and type sentences on", _APP_EXAMPLE)
+    _model_flags(verb)
+    verb.add_argument(
+        "--host", default="127.0.0.1", help="another address lets other machines in; there is no password"
+    )
+    verb.add_argument("--port", type=int, default=8765, help="0 takes a free one")
+    verb.add_argument("--largest", type=int, default=200, metavar="MB", help="a larger upload is refused")
+    verb.add_argument("--open", action="store_true", help="open the page in a browser")
 
     verb = _verb(verbs, "baseline", baseline, "the documented BERT classifier, exactly", _BASELINE_EXAMPLE)
     _corpus_flags(verb, required=True)
@@ -327,12 +402,25 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], None], abou
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, verb=name)
     verb.add_argument("--json", action="store_true", help="machine-readable output on standard output")
     verb.add_argument("--quiet", action="store_true", help="no progress")
     verb.add_argument("--debug", action="store_true", help="a traceback for every error")
     verb.add_argument("--offline", action="store_true", help="never ask the model hub")
     return verb
+
+
+def _model_flags(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--model", metavar="RUN", help="a run or a model folder")
+    verb.add_argument("--threshold", type=float, metavar="CONFIDENCE", help="below it no label is given: not sure")
+    verb.add_argument(
+        "--transcribe", nargs="?", const="embedded", metavar="RECOGNISER", help="make the text from the sound"
+    )
+
+
+def _speed_flags(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--batch-size", type=int, default=32)
+    verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
 
 
 def _media_flags(verb: argparse.ArgumentParser) -> None:
@@ -370,8 +458,14 @@ _EVALUATE_EXAMPLE = (
 )
 _PREDICT_EXAMPLE = (
     'multimodal-emotion predict "I did not expect that at all!" --model runs/dair\n'
+    "  multimodal-emotion predict clip.mp4 --model runs/videos --transcribe --report clip.html\n"
     "  multimodal-emotion predict clip.mp4 --model runs/videos --output clip.srt --output clip.png"
 )
+_ANNOTATE_EXAMPLE = (
+    "multimodal-emotion annotate tweets.csv --columns text=Tweet --model runs/dair --output labelled.parquet\n"
+    "  multimodal-emotion annotate recordings --model runs/videos --output labelled.csv"
+)
+_APP_EXAMPLE = "multimodal-emotion app --model runs/videos --open"
 _BASELINE_EXAMPLE = (
     "multimodal-emotion baseline --corpus sst2 --root SST-2 --checkpoint embedded --output runs/baseline"
 )
