@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 
 import multimodal_emotion
 from multimodal_emotion import registry
+from multimodal_emotion.adapters._base import adapt
+from multimodal_emotion.adapters._base import merge as fold
 from multimodal_emotion.config import ModelConfig
 from multimodal_emotion.encoders._base import Preparation
 from multimodal_emotion.errors import InputError
@@ -79,11 +81,20 @@ def build(settings: ModelConfig, task: Task, *, folder: Path | None = None) -> E
         options = {key: value for key, value in given.items() if key != "type"}
         if folder is not None:
             options |= {"checkpoint": str(folder / ENCODERS / name), "weights": False}
+        adapter = options.pop("adapter", None)
         known = registry.settings(registry.find("encoders", given["type"], own_code=own_code))
         options = {key: value for key, value in options.items() if key in known or folder is None}
         if task.resolution == "word" and "pooling" in known:
             options["pooling"] = "none"
+        where = f"model.encoders.{name}"
+        if adapter and folder is None:
+            # An adapter that does not fit is refused before any weights are loaded.
+            with torch.device("meta"):
+                bare = registry.build("encoders", given["type"], **_without_weights(options, known))
+            adapt(bare, adapter, where)
         encoders[name] = registry.build("encoders", given["type"], own_code=own_code, **options)
+        if adapter:
+            adapt(encoders[name], adapter, where, own_code=own_code)
     if settings.balance and not settings.auxiliary:
         raise InputError("model.balance compares the modalities' own heads: set model.auxiliary too, to 1, say")
     fusion_settings = dict(settings.fusion or {"type": "single" if len(encoders) == 1 else "concat"})
@@ -167,10 +178,36 @@ def load(folder: str | Path) -> TrainedModel:
     return TrainedModel(model, task, settings, data.get("reading", {}), data.get("about", {}))
 
 
+def merge(trained: TrainedModel) -> TrainedModel:
+    """The model with its adapters folded into the weights: a plain one, with outputs that are equal but for rounding.
+
+    Args:
+        trained: is changed too: the network is the same.
+
+    Raises:
+        InputError: it has no adapter, or one that cannot be merged.
+    """
+    adapted = [name for name, given in trained.settings.encoders.items() if given.get("adapter")]
+    if not adapted:
+        raise InputError("nothing to merge: the model has no adapter")
+    for name in adapted:
+        fold(trained.model.encoder(name))
+    encoders = {
+        name: {key: value for key, value in given.items() if key != "adapter"}
+        for name, given in trained.settings.encoders.items()
+    }
+    return replace(trained, settings=replace(trained.settings, encoders=encoders))
+
+
 def versions() -> dict[str, str]:
     """Versions of what decides what a model computes."""
     packages = {name: version(name) for name in ("torch", "transformers", "timm")}
     return {"multimodal_emotion": multimodal_emotion.__version__, **packages}
+
+
+def _without_weights(options: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The settings of an encoder's architecture alone."""
+    return {**options, "weights": False} if "weights" in known else dict(options)
 
 
 def _portable(encoders: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

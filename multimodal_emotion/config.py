@@ -1,6 +1,7 @@
 """One typed configuration for a training: what a YAML file, `--set a.b=value` and the run folder all speak."""
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,13 +57,16 @@ class ModelConfig:
     """What learns.
 
     Attributes:
-        encoders: by modality name: {"type": a file name of encoders/, and its settings}.
+        encoders: by modality name: {"type": a file name of encoders/, and its settings}. With "adapter": {"type": a file
+            name of adapters/, and its settings} its pretrained part is frozen but for what the adapter adds or chooses.
         fusion: {"type": a file name of fusion/, and its settings}; None is "single" for one modality, else "concat".
         dropout: before the head.
         hidden: width of a hidden layer of the head; 0 is a linear head.
         modality_dropout: probability that a present modality is hidden in a training step (never all of them).
         auxiliary: weight of the losses of one additional linear head for each modality (late fusion's own heads, there).
         balance: strength of gradient modulation between modalities (OGM-GE); 0 is none. It compares the auxiliary heads.
+        initial: a run or model folder (or "pretrained", the model that ships) that training starts from: its encoders, and
+            the rest where the labels are the same.
     """
 
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -72,6 +76,7 @@ class ModelConfig:
     modality_dropout: float = 0.0
     auxiliary: float = 0.0
     balance: float = 0.0
+    initial: str | None = None
 
 
 @dataclass
@@ -85,7 +90,7 @@ class TrainingConfig:
         epochs: passes over the training split.
         batch_size: utterances in a step.
         learning_rate: of the pretrained parts.
-        head_learning_rate: of everything that starts from scratch (pooling, fusion, head).
+        head_learning_rate: of everything that starts from scratch (pooling, fusion, head, what adapters add).
         layer_decay: factor on the learning rate from each block of an encoder to the one below it.
         optimizer: "adamw" or "sgd".
         eps, betas: of AdamW.
@@ -178,6 +183,28 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 POSITIVE = ("training.epochs", "training.batch_size", "training.devices", "corpus.limit", "training.patience")
 
 
+WEIGHTLESS = ("adapters", "methods")
+"""Rooms whose things are built from settings alone: building them checks the settings' values."""
+
+
+def in_range(name: str, value: float | int, low: float | int, high: float | int = math.inf) -> Any:
+    """A setting that must be from low to high, both allowed.
+
+    Args:
+        name: such as "alpha of adapters/lora".
+        value: what was given.
+        low, high: the limits.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not low <= value <= high:
+        raise InputError(
+            f"{name} is {value}; it must be at least {low}" + (f" and at most {high}" if high < math.inf else "")
+        )
+    return value
+
+
 def from_dict(data: Mapping[str, Any], where: str = "configuration") -> Config:
     """A configuration from nested mappings; what is not given keeps its default.
 
@@ -257,18 +284,37 @@ def check(config: Config, where: str) -> None:
         if wish not in ("none", "all") and not isinstance(wish, int):
             raise InputError(f'training.freeze is {wish!r} in {where}; it must be "none", "all" or a number of blocks')
     for modality, settings in config.model.encoders.items():
-        _check_component("encoders", settings, f"model.encoders.{modality} of {where}")
+        _check_encoder(settings, freeze.get(modality) if isinstance(freeze, dict) else freeze, modality, where)
     if config.model.fusion is not None:
         _check_component("fusion", config.model.fusion, f"model.fusion of {where}")
 
 
-def _check_component(room: str, settings: Mapping[str, Any], where: str) -> None:
+def _check_encoder(settings: dict[str, Any], freeze: object, modality: str, where: str) -> None:
+    place = f"model.encoders.{modality}"
+    _check_component("encoders", {key: settings[key] for key in settings if key != "adapter"}, f"{place} of {where}")
+    adapter = settings.get("adapter")
+    if adapter is None:
+        return
+    if not isinstance(adapter, dict):
+        raise InputError(
+            f"{place}.adapter in {where} is {adapter!r}; it must be a mapping such as {{type: lora, rank: 8}}"
+        )
+    _check_component("adapters", adapter, f"{place}.adapter of {where}")
+    if freeze == "all":
+        raise InputError(f"{place}.adapter of {where} has nothing to adapt: training.freeze is all for {modality}")
+
+
+def _check_component(room: str, settings: dict[str, Any], where: str) -> None:
     if "type" not in settings:
         raise InputError(f"{where} has no type; known: {', '.join(registry.names(room))}")
     known = registry.settings(registry.find(room, str(settings["type"])))
     for key in settings:
         if key != "type" and key not in known:
             raise unknown("setting", key, known, where)
+    if room in WEIGHTLESS:
+        for key in settings.keys() - {"type"}:
+            settings[key] = _convert(settings[key], known[key].annotation, key, where)
+        registry.build(room, settings["type"], **{key: settings[key] for key in settings if key != "type"})
 
 
 def _fill(cls: type, data: Mapping[str, Any], where: str, prefix: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn
 
+from multimodal_emotion.adapters._base import added_parameters
 from multimodal_emotion.config import TrainingConfig
 from multimodal_emotion.encoders._base import Encoder
 from multimodal_emotion.errors import InputError, unknown
@@ -64,6 +65,7 @@ def parameter_groups(model: EmotionModel, settings: TrainingConfig) -> list[dict
         for height, block in enumerate(reversed(blocks)):
             for parameter in block.parameters():
                 rates[parameter] = settings.learning_rate * settings.layer_decay**height
+    rates |= dict.fromkeys(added_parameters(model), settings.head_learning_rate)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in model.parameters():
         if parameter.requires_grad:

@@ -7,11 +7,11 @@ from typing import Any
 
 from multimodal_emotion.errors import InputError, unknown
 
-BASES = {"encoders": "Encoder", "fusion": "Fusion", "datasets": "Corpus", "tasks": "Task"}
+BASES = {"encoders": "Encoder", "fusion": "Fusion", "datasets": "Corpus", "tasks": "Task", "adapters": "Adapter"}
 
 
 def names(room: str) -> tuple[str, ...]:
-    """All names of a room ("encoders", "fusion", "datasets" or "tasks"), sorted; nothing is imported but the room itself."""
+    """All names of a room (a key of `BASES`), sorted; nothing is imported but the room itself."""
     package = importlib.import_module(f"multimodal_emotion.{room}")
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
     return tuple(sorted(name for name in found if not name.startswith("_")))
@@ -21,7 +21,7 @@ def find(room: str, name: str, *, own_code: bool = True) -> type:
     """The class behind a name.
 
     Args:
-        room: "encoders", "fusion", "datasets" or "tasks".
+        room: a key of `BASES`.
         name: a file name of the room, or "module:Class" for code of your own.
         own_code: whether "module:Class" is allowed. It is not where the name comes from a stranger's model folder, because
             importing a module runs it.

@@ -1,0 +1,1 @@
+"""Ways to adapt a pretrained encoder by few parameters; one file each."""
