@@ -8,6 +8,7 @@ never write the same file; whichever index comes last for a key wins, with the s
 
 import hashlib
 import json
+import math
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from multimodal_emotion.batch import Utterance
 from multimodal_emotion.files import atomic_path
 
 SHARD_BYTES = 256 * 2**20
+ALIGNMENT = 64
+"""Bytes; where an entry begins, so that it can be computed with in place."""
 
 
 class FeatureCache(Mapping[str, np.ndarray]):
@@ -35,6 +38,7 @@ class FeatureCache(Mapping[str, np.ndarray]):
         """
         self.folder = Path(folder)
         self._places: dict[str, tuple[Path, int, tuple[int, ...], str]] = {}
+        self._shards: dict[Path, np.memmap] = {}
         self._read: set[str] = set()
         self.refresh()
 
@@ -52,8 +56,12 @@ class FeatureCache(Mapping[str, np.ndarray]):
         path, offset, shape, dtype = self._places[key]
         if 0 in shape:
             return np.zeros(shape, dtype)
-        # Copy on write: torch warns of arrays that it could not write to, although nobody writes.
-        return np.memmap(path, dtype=dtype, mode="c", offset=offset, shape=shape)
+        if path not in self._shards:
+            # One map for a whole shard: each holds a file open, and a process may not have many of those.
+            # Copy on write: torch warns of arrays that it could not write to, although nobody writes.
+            self._shards[path] = np.memmap(path, dtype=np.uint8, mode="c")
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        return self._shards[path][offset : offset + size].view(dtype).reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -73,9 +81,9 @@ class FeatureCache(Mapping[str, np.ndarray]):
         with data.open("xb") as file:
             for key, array in arrays.items():
                 content = np.ascontiguousarray(array)
-                file.write(content.tobytes())
+                file.write(content.tobytes() + bytes(-content.nbytes % ALIGNMENT))
                 index[key] = (offset, content.shape, content.dtype.str)
-                offset += content.nbytes
+                offset = file.tell()
             file.flush()
             os.fsync(file.fileno())
         with atomic_path(self.folder / f"{name}.json") as place:

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -68,3 +69,16 @@ def test_keys_follow_content_not_names(tmp_path):
     assert key(one, start=0.0) != key(one)
     assert keys.key(Utterance(id="1", text="a"), "text") == keys.key(Utterance(id="2", text="a"), "text")
     assert keys.key(Utterance(id="1", text="a"), "text") != keys.key(Utterance(id="1", text="b"), "text")
+
+
+def test_many_entries_hold_few_files_open(tmp_path):
+    cache = FeatureCache(tmp_path)
+    arrays = {f"entry {number}": np.full((1, 3), number, dtype=np.float32) for number in range(2000)}
+    cache.keep({"odd": np.zeros(3, dtype=np.uint8), **arrays})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        held = [cache[name] for name in arrays]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert all(array[0, 2] == number for number, array in enumerate(held))
