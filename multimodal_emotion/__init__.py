@@ -30,6 +30,7 @@ _HOMES = {
     "load_corpus": "corpora",
     "names": "registry",
     "predict": "prediction",
+    "pretrained": "pretrained",
     "resume": "runs",
     "save": "checkpoint",
     "train": "api",
@@ -57,6 +58,7 @@ __all__ = [
     "load_corpus",
     "names",
     "predict",
+    "pretrained",
     "resume",
     "save",
     "train",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from multimodal_emotion.fusion._base import Fusion
     from multimodal_emotion.model import EmotionModel
     from multimodal_emotion.prediction import predict
+    from multimodal_emotion.pretrained import pretrained
     from multimodal_emotion.registry import names
     from multimodal_emotion.runs import Run, evaluate, resume
     from multimodal_emotion.tasks._base import Task

@@ -8,7 +8,7 @@ import random
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ from multimodal_emotion.files import cache_folder, write_text
 from multimodal_emotion.fusion.late import Late
 from multimodal_emotion.inference import score_rows
 from multimodal_emotion.loading import Rows
+from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
+from multimodal_emotion.pretrained import pretrained
 from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.training import Fit, History
 
@@ -185,13 +187,40 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
         task.target(utterance)
     task.prepare(utterances)
     torch.manual_seed(config.seed)
+    model = checkpoint.build(config.model, task)
+    if config.model.initial is not None:
+        start_from(model, task, config.model.initial)
     return TrainedModel(
-        checkpoint.build(config.model, task),
+        model,
         task,
-        config.model,
+        replace(config.model, initial=None),
         reading={"context": config.corpus.context},
         about={"corpus": dict(vars(config.corpus)), "seed": config.seed},
     )
+
+
+def start_from(model: EmotionModel, task: Task, source: str) -> None:
+    """Takes over what fits of a trained model: encoders of the same name and shape; the rest where the labels are the same.
+
+    Args:
+        model: is changed in place.
+        task: what the model is for.
+        source: a run or model folder, or "pretrained".
+
+    Raises:
+        InputError: no model there, or none of its encoders fits.
+    """
+    other = pretrained() if source == "pretrained" else checkpoint.load(source)
+    own, same = model.state_dict(), other.task.labels == task.labels
+    fitting = {
+        name: tensor
+        for name, tensor in other.model.state_dict().items()
+        if name in own and own[name].shape == tensor.shape and (same or name.startswith("encoders."))
+    }
+    if not any(name.startswith("encoders.") for name in fitting):
+        have, want = ", ".join(other.modalities), ", ".join(model.encoders)
+        raise InputError(f"model.initial: no encoder of {source} ({have}) fits those of this model ({want})")
+    model.load_state_dict({**own, **fitting})
 
 
 def fit(
