@@ -65,6 +65,17 @@ def pretrained(folder: str | Path = FOLDER) -> TrainedModel:
     return TrainedModel(model, task, settings, data["reading"], data["about"])
 
 
+def opened(model: TrainedModel | str | Path) -> TrainedModel:
+    """A model as it is, "pretrained", or the model of a folder.
+
+    Raises:
+        InputError: see `pretrained` and `checkpoint.load`.
+    """
+    if isinstance(model, TrainedModel):
+        return model
+    return pretrained() if str(model) == "pretrained" else checkpoint.load(model)
+
+
 def ship(run: str | Path, folder: str | Path = FOLDER) -> Path:
     """Writes what was trained in a run whose encoders are packaged, in half precision; everything else is left out.
 

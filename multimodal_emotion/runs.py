@@ -39,7 +39,7 @@ from multimodal_emotion.inference import score_rows
 from multimodal_emotion.loading import Rows
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
-from multimodal_emotion.pretrained import pretrained
+from multimodal_emotion.pretrained import opened
 from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.training import Fit, History
 
@@ -123,7 +123,7 @@ def evaluate(
     """Scores a trained model on one split.
 
     Args:
-        model: a trained model, or the folder of a model or run.
+        model: a trained model, the folder of a model or run, or "pretrained".
         corpus: a corpus, or the name of one.
         root: its folder, where it is named.
         split: "train", "validation" or "test".
@@ -142,7 +142,7 @@ def evaluate(
     Raises:
         InputError: no such model, corpus or split; labels that the model does not know.
     """
-    trained = model if isinstance(model, TrainedModel) else checkpoint.load(model)
+    trained = opened(model)
     if isinstance(corpus, str):
         stated = trained.about.get("corpus", {})
         same = stated.get("name") == corpus
@@ -210,7 +210,7 @@ def start_from(model: EmotionModel, task: Task, source: str) -> None:
     Raises:
         InputError: no model there, or none of its encoders fits.
     """
-    other = pretrained() if source == "pretrained" else checkpoint.load(source)
+    other = opened(source)
     own, same = model.state_dict(), other.task.labels == task.labels
     fitting = {
         name: tensor
