@@ -51,8 +51,7 @@ class Summary:
         resumed: those of them that an earlier, interrupted call had finished.
         labels: how many rows have each label.
         unsure: rows whose confidence was below the threshold.
-        empty: rows with nothing to predict from.
-        failed: rows of which something could not be decoded.
+        empty: rows with nothing to predict from; their column "emotion.error" says why.
         seconds: of this call.
     """
 
@@ -62,12 +61,11 @@ class Summary:
     labels: Mapping[str, int]
     unsure: int
     empty: int
-    failed: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""
-        names = ("rows", "resumed", "unsure", "empty", "failed", "seconds")
+        names = ("rows", "resumed", "unsure", "empty", "seconds")
         return {"output": str(self.output), "labels": dict(self.labels)} | {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
@@ -78,7 +76,7 @@ class Summary:
             lines.append(f"{self.resumed} rows were there from an interrupted call")
         width = max(map(len, self.labels), default=0)
         lines += [f"  {name:<{width}}  {count}" for name, count in self.labels.items()]
-        remarks = ("not sure", self.unsure), ("nothing to predict from", self.empty), ("with an error", self.failed)
+        remarks = ("not sure", self.unsure), ("nothing to predict from", self.empty)
         return "\n".join([*lines, *(f"{name}: {count}" for name, count in remarks if count)])
 
 
@@ -393,18 +391,17 @@ class Parts:
 
         schema = _common([pq.read_schema(path) for path in self.paths()])
         labels: Counter[str] = Counter()
-        unsure = empty = failed = 0
+        unsure = empty = 0
         with atomic_path(output) as place, _writer(place, output.suffix, schema) as write:
             for path in self.paths():
                 table = _fitted(pq.read_table(path), schema)
                 write(table)
-                columns = [table[f"{prefix}{name}"].to_pylist() for name in ("", ".present", ".error")]
-                for label, present, error in zip(*columns, strict=True):
+                columns = [table[f"{prefix}{name}"].to_pylist() for name in ("", ".present")]
+                for label, present in zip(*columns, strict=True):
                     labels.update([label] if label else [])
                     unsure += bool(present) and not label
                     empty += not present
-                    failed += bool(error) and bool(present or "could not" in error)
-        return {"labels": dict(labels.most_common()), "unsure": unsure, "empty": empty, "failed": failed}
+        return {"labels": dict(labels.most_common()), "unsure": unsure, "empty": empty}
 
 
 def _column(values: Sequence[Any], kind: Any) -> Any:

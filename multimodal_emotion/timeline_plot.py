@@ -89,7 +89,7 @@ def caption(prediction: Prediction) -> str:
     """What was decided and from what, such as "happy 0.83 (audio, image)"."""
     label, scores = prediction.label, prediction.scores
     if label is None:
-        return "nothing to predict from"
+        return "not sure" if scores else "nothing to predict from"
     names = [label] if isinstance(label, str) else list(label)
     decided = ", ".join(f"{name} {scores[name]:.2f}" if name in scores else name for name in names) or "no label"
     return f"{decided} ({', '.join(prediction.present)})"

@@ -16,6 +16,7 @@ from multimodal_emotion.media import probe
 from multimodal_emotion.page import THRESHOLD, _contents, as_script_data, page, page_writer
 from multimodal_emotion.prediction import Prediction, abstaining, line, write
 from multimodal_emotion.synthesis import write_media
+from multimodal_emotion.timeline_plot import caption
 
 HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror=document.title="owned">{{script}}\u2028'
 
@@ -179,6 +180,7 @@ def test_below_the_threshold_no_label_is_given():
     assert (found.label, found.confidence) == (None, 0.6)
     assert [window.label for window in found.windows] == ["joy", None, None]
     assert "not sure" in line(found)
+    assert caption(found) == "not sure"
     several = Prediction("0", ("joy", "fear"), {"joy": 0.4, "fear": 0.4}, ("text",))
     assert several.confidence is None
     assert abstaining(several, 0.9).label == ("joy", "fear")
