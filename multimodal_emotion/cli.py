@@ -145,6 +145,7 @@ def predict(arguments: argparse.Namespace) -> None:
     model = _model(arguments)
     if not arguments.inputs and not any(parts.values()):
         raise InputError('predict needs an INPUT (a sentence, a file, a folder, "-"), or --text, --audio, --image')
+    outputs = [*arguments.output, *_report_page(arguments.report)]
     trained = _loaded(model)
     utterances = prediction.sources(arguments.inputs, arguments.column) if arguments.inputs else [Utterance(id="0")]
     found = prediction.predict_utterances(
@@ -157,7 +158,6 @@ def predict(arguments: argparse.Namespace) -> None:
         precision=arguments.precision,
         on_error="skip" if len(arguments.inputs) != 1 else "raise",
     )
-    outputs = [*arguments.output, *_report_page(arguments.report)]
     prediction.write(_progress(found, arguments.quiet), outputs, arguments.json, arguments.threshold)
 
 

@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -42,7 +44,7 @@ def test_help_is_light_and_has_an_example_for_every_verb(capsys):
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
-    for verb in ("train", "evaluate", "predict", "baseline", "corpora", "demo"):
+    for verb in ("train", "evaluate", "predict", "annotate", "app", "baseline", "corpora", "demo"):
         with pytest.raises(SystemExit):
             cli.main([verb, "--help"])
         assert f"multimodal-emotion {verb}" in capsys.readouterr().out.split("example:")[1]
@@ -97,6 +99,47 @@ def test_predict_a_sentence_a_table_and_standard_input(finished, tmp_path):
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["positive", "negative"]
 
 
+def test_predict_makes_a_page(finished, tmp_path):
+    folder, _, _ = finished
+    given = ("predict", "a <b>lovely</b> day", "an awful day", "--model", folder, "--threshold", "0.5")
+    done = run(*given, "--report", tmp_path / "out.html", "--output", tmp_path / "out.jsonl")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    text = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "a \\u003cb\\u003elovely\\u003c/b\\u003e day" in text
+    assert '"label":"negative"' in text
+    done = run(*given[:-1], "1.0", "--json")
+    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == [None, None]
+
+
+def test_annotate_prints_a_summary(finished, tmp_path):
+    folder, _, _ = finished
+    (tmp_path / "in.csv").write_text("said\na lovely day\nan awful day\n")
+    done = run(
+        "annotate", tmp_path / "in.csv", "--columns", "text=said", "--model", folder, "--output", tmp_path / "out.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 rows, 2 of them now" in done.stdout
+    assert done.stderr.startswith("2 of 2 rows")
+    with (tmp_path / "out.csv").open() as file:
+        assert [(row["said"], row["emotion"]) for row in csv.DictReader(file)] == [
+            ("a lovely day", "positive"),
+            ("an awful day", "negative"),
+        ]
+
+
+def test_app_says_where_it_is_and_ends_when_interrupted(finished):
+    folder, _, _ = finished
+    command = [sys.executable, "-m", "multimodal_emotion.cli", "app", "--model", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[0]
+        request = urllib.request.Request(address + "predict", data=b"a lovely day")
+        with urllib.request.urlopen(request, timeout=120) as reply:
+            assert '"label":"positive"' in reply.read().decode()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "ended\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -115,6 +158,13 @@ def test_predict_a_sentence_a_table_and_standard_input(finished, tmp_path):
         (["predict", "hello"], "needs --model"),
         (["predict", "--model", "nowhere"], "needs an INPUT"),
         (["predict", "hello", "--model", "nowhere"], "no model there"),
+        (["predict", "hello", "--model", "nowhere", "--report", "out.htm"], "--report out.htm: a report is a page"),
+        (["annotate", "in.csv", "--output", "out.csv", "--model", "nowhere"], "in.csv: no such file"),
+        (["annotate", "in.csv", "--output", "out.csv"], "annotate needs --model"),
+        (["annotate", "in.csv", "--output", "out.xls", "--model", "x"], "write .csv, .jsonl or .parquet"),
+        (["annotate", "in.csv", "--output", "out.csv", "--model", "x", "--columns", "a"], "write NAME=VALUE"),
+        (["app"], "app needs --model"),
+        (["app", "--model", "nowhere"], "no model there"),
         (["corpora", "ssst2"], "did you mean 'sst2'"),
         (["train", "--resume", "nowhere"], "no run there"),
     ],
@@ -141,7 +191,7 @@ def test_a_missing_file_among_the_inputs(finished, tmp_path):
     assert done.returncode == 2
     assert "none.csv: no such file" in done.stderr
     done = run("predict", "x", "--model", folder, "--output", tmp_path / "out.xyz")
-    assert "write .csv, .jsonl, .srt or .png" in done.stderr
+    assert "write .csv, .jsonl, .srt, .png or .html" in done.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(finished, tmp_path):
