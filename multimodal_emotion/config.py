@@ -87,6 +87,7 @@ class TrainingConfig:
         solver: "gradient"; or "discriminant", which solves the linear head of frozen encoders in closed form (shrunken
             linear discriminants, chosen by inner folds over speakers): then nothing below matters but `freeze`, `workers`
             and `cache`.
+        methods: further methods: {a file name of methods/: its settings}, such as {fgm: {epsilon: 0.1}, r_drop: {}}.
         epochs: passes over the training split.
         batch_size: utterances in a step.
         learning_rate: of the pretrained parts.
@@ -119,6 +120,7 @@ class TrainingConfig:
     """
 
     solver: str = "gradient"
+    methods: dict[str, Any] = field(default_factory=dict)
     epochs: int = 5
     batch_size: int = 16
     learning_rate: float = 5e-5
@@ -283,10 +285,24 @@ def check(config: Config, where: str) -> None:
     for wish in freeze.values() if isinstance(freeze, dict) else [freeze]:
         if wish not in ("none", "all") and not isinstance(wish, int):
             raise InputError(f'training.freeze is {wish!r} in {where}; it must be "none", "all" or a number of blocks')
+    for name, given in config.training.methods.items():
+        _check_method(name, given, config, where)
     for modality, settings in config.model.encoders.items():
         _check_encoder(settings, freeze.get(modality) if isinstance(freeze, dict) else freeze, modality, where)
     if config.model.fusion is not None:
         _check_component("fusion", config.model.fusion, f"model.fusion of {where}")
+
+
+def _check_method(name: str, given: object, config: Config, where: str) -> None:
+    if given is not None and not isinstance(given, dict):
+        raise InputError(
+            f"training.methods.{name} in {where} is {given!r}; it must be a mapping of its settings, or {{}}"
+        )
+    settings = {"type": name, **(given or {})}
+    _check_component("methods", settings, f"training.methods.{name} of {where}")
+    config.training.methods[name] = {key: value for key, value in settings.items() if key != "type"}
+    if config.training.solver != "gradient":
+        raise InputError(f"training.methods.{name} in {where} needs training.solver gradient")
 
 
 def _check_encoder(settings: dict[str, Any], freeze: object, modality: str, where: str) -> None:

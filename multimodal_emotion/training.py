@@ -18,6 +18,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from multimodal_emotion import registry
 from multimodal_emotion.batch import Batch
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
@@ -26,6 +27,8 @@ from multimodal_emotion.files import atomic_path
 from multimodal_emotion.fusion._balance import modulate, modulation
 from multimodal_emotion.inference import autocast, resolve_precision, score_rows
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
+from multimodal_emotion.methods._base import Method, Step
+from multimodal_emotion.model import Output
 from multimodal_emotion.optimisation import Average, build_optimizer, rate_factor
 
 STATE = "state.pt"
@@ -111,6 +114,9 @@ class Fit:
             )
             if settings.devices > 1:
                 self.fabric.launch()
+        self.methods: list[Method] = [registry.build("methods", name, **it) for name, it in settings.methods.items()]
+        for method in self.methods:
+            method.check(trained.model, trained.task)
         self.optimizer = build_optimizer(trained.model, settings)
         self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
         self.average = Average(trained.model, settings.average) if settings.average else None
@@ -155,6 +161,8 @@ class Fit:
         """One pass over the training rows from `start_batch` on, then validation, then a resumable state."""
         batches = self.batches(epoch)
         self.trained.model.train()
+        for method in self.methods:
+            method.begin(self.trained.model, epoch)
         began = saved = time.perf_counter()
         before = self.elapsed
         bar = self.bar(batches, epoch)
@@ -179,12 +187,12 @@ class Fit:
 
     def step(self, batch: Batch, step: int) -> float:
         """One optimiser step; returns the loss. Everything random in it depends on the seed and the step alone."""
-        torch.manual_seed(_mix(self.seed, "step", step, self.fabric.global_rank))
+        seed = _mix(self.seed, "step", step, self.fabric.global_rank)
         factor = rate_factor(step, self.settings.epochs * self.steps_per_epoch, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
         batch = batch.to(self.fabric.device, non_blocking=True)
-        loss = self.loss(batch)
+        loss = self.loss(batch, seed)
         self.fabric.backward(loss)
         self.balance()
         if self.settings.clip:
@@ -195,21 +203,37 @@ class Fit:
             self.average.update(self.trained.model)
         return float(loss.detach())
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The mean loss of a batch: of the fused decision, of the modalities' own heads, of the fusion itself."""
-        assert batch.target is not None
-        task = self.trained.task
+    def loss(self, batch: Batch, seed: int) -> Tensor:
+        """What a step makes smaller: the loss of the batch, and what the methods add to it or put in its place."""
+        step = Step(
+            self.trained.model,
+            self.trained.task,
+            batch,
+            seed,
+            lambda: self.output(batch),
+            lambda output, target: self.measure(output, target, batch),
+        )
+        plain = [] if any(method.replaces for method in self.methods) else [step.loss]
+        extras = (method.extra(step) for method in self.methods)
+        return torch.stack([*plain, *(extra for extra in extras if extra is not None)]).sum()
+
+    def output(self, batch: Batch) -> Output:
+        """What the model says of a batch."""
         # Our own autocast, not Fabric's: its precision plugins rebuild every input and refuse frozen dataclasses.
         with autocast(self.precision, self.fabric.device):
-            output = self.module(batch.inputs, batch.words, batch.encoded)
+            return self.module(batch.inputs, batch.words, batch.encoded)
+
+    def measure(self, output: Output, target: Tensor, batch: Batch) -> Tensor:
+        """The mean loss of a batch: of the fused decision, of the modalities' own heads, of the fusion itself."""
+        task = self.trained.task
         # Nothing is to be learnt from a row of which nothing could be decoded.
         known = torch.stack([sequence.present for sequence in batch.inputs.values()]).any(dim=0)
-        loss = (task.loss(output.logits.float(), batch.target) * known).sum() / known.sum().clamp(min=1)
+        loss = (task.loss(output.logits.float(), target) * known).sum() / known.sum().clamp(min=1)
         alone = self.trained.model.fusion.alone
         loss = 0 * loss if alone else loss
         weight = 1.0 if alone else self.trained.settings.auxiliary
         for name, (logits, present) in output.auxiliary.items() if weight else ():
-            own = task.loss(logits.float(), batch.target)
+            own = task.loss(logits.float(), target)
             count = present.sum().clamp(min=1)
             loss = loss + weight * (own * present).sum() / count
             # For cross entropy this is the mean probability of the true label.

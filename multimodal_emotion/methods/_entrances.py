@@ -1,0 +1,83 @@
+"""Where a perturbation enters: the output of each encoder's first layer (word embeddings, first convolution, patches)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from multimodal_emotion.errors import InputError
+from multimodal_emotion.model import EmotionModel
+
+FIRST = (nn.Embedding, nn.Linear, nn.Conv1d, nn.Conv2d)
+
+Make = Callable[[int, Tensor], Tensor]
+"""From the number of a call and what the first layer gave, to what is added to it."""
+
+
+def entrances(model: EmotionModel, method: str) -> list[nn.Module]:
+    """The first layer of each encoder that is not frozen.
+
+    Raises:
+        InputError: there is none.
+    """
+    backbones = [
+        backbone
+        for name in model.encoders
+        if not model.encoder(name).frozen
+        and isinstance(backbone := getattr(model.encoder(name), "backbone", None), nn.Module)
+    ]
+    if not backbones:
+        raise InputError(
+            f"training.methods.{method} has nothing to perturb: every encoder is frozen, or has no weights"
+        )
+    return [first_layer(backbone) for backbone in backbones]
+
+
+def first_layer(backbone: nn.Module) -> nn.Module:
+    """What the input of a pretrained part goes through first."""
+    return next(module for module in backbone.modules() if isinstance(module, FIRST))
+
+
+@contextmanager
+def adding(layers: Sequence[nn.Module], make: Make) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+    """As long as it lasts, something is added to the outputs of layers.
+
+    Yields:
+        What the layers gave, and what was added to it, in the order of their calls.
+    """
+    given: list[Tensor] = []
+    added: list[Tensor] = []
+
+    def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        given.append(output.detach())
+        added.append(make(len(added), given[-1]))
+        return output + added[-1]
+
+    handles = [layer.register_forward_hook(hook) for layer in layers]
+    try:
+        yield given, added
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def gradients(loss: Tensor, added: Sequence[Tensor]) -> list[Tensor]:
+    """The gradient of a loss for what was added; nothing where no layer was called, because all modalities are absent."""
+    return list(torch.autograd.grad(loss, added)) if added else []
+
+
+def norm(values: Tensor) -> Tensor:
+    """The length of each row, (rows, ...) -> (rows, 1, ...)."""
+    return values.flatten(1).norm(dim=1).reshape(-1, *[1] * (values.dim() - 1))
+
+
+def scaled(direction: Tensor, length: Tensor) -> Tensor:
+    """The rows of a direction brought to a length; a row of zeros stays."""
+    return direction * (length / norm(direction).clamp(min=torch.finfo(direction.dtype).tiny))
+
+
+def within(values: Tensor, length: Tensor) -> Tensor:
+    """Rows that are longer than a length, brought to it."""
+    return values * (length / norm(values).clamp(min=torch.finfo(values.dtype).tiny)).clamp(max=1)

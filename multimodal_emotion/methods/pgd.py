@@ -1,0 +1,71 @@
+"""PGD: adversarial training against several small steps uphill."""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from multimodal_emotion.config import in_range
+from multimodal_emotion.methods._base import Method, Step
+from multimodal_emotion.methods._entrances import adding, entrances, gradients, norm, scaled, within
+from multimodal_emotion.model import EmotionModel
+from multimodal_emotion.tasks._base import Task
+
+
+class Pgd(Method):
+    """The loss under a perturbation that raises it, found by projected gradient ascent, is added to the loss.
+
+    The perturbation of a row is at most epsilon times as long as what the first layer gives for that row, so that words,
+    sound and pictures need no scale of their own.
+
+    Source: Towards Deep Learning Models Resistant to Adversarial Attacks, 2017, arXiv 1706.06083.
+    """
+
+    name = "pgd"
+
+    def __init__(
+        self, *, epsilon: float | int = 0.1, steps: int = 3, stride: float | int = 0.05, weight: float | int = 1.0
+    ) -> None:
+        """
+        Args:
+            epsilon: longest perturbation, as a share of the length of what it is added to.
+            steps: uphill.
+            stride: length of a step, likewise as a share.
+            weight: of the adversarial loss.
+
+        Raises:
+            InputError: a value out of its range.
+        """
+        self.epsilon = in_range(f"training.methods.{self.name}.epsilon", epsilon, 0, 1)
+        self.steps = in_range(f"training.methods.{self.name}.steps", steps, 1)
+        self.stride = in_range(f"training.methods.{self.name}.stride", stride, 0, 1)
+        self.weight = in_range(f"training.methods.{self.name}.weight", weight, 0)
+
+    def check(self, model: EmotionModel, task: Task) -> None:
+        """Refuses a model whose encoders are all frozen."""
+        entrances(model, self.name)
+
+    def extra(self, step: Step) -> Tensor:
+        """The loss under the perturbation."""
+        perturbation = self.attack(step)
+        with adding(entrances(step.model, self.name), lambda call, _: perturbation[call]):
+            return self.weight * step.measure(step.again(), step.target)
+
+    def attack(self, step: Step) -> list[Tensor]:
+        """The perturbation of each call of the first layers."""
+        layers = entrances(step.model, self.name)
+        found: list[Tensor] = []
+        for _ in range(self.steps):
+            with adding(layers, partial(start, found)) as (given, added):
+                loss = step.measure(step.again(), step.target)
+            uphill = gradients(loss, added)
+            found = [
+                within(delta.detach() + scaled(gradient, self.stride * norm(state)), self.epsilon * norm(state))
+                for delta, gradient, state in zip(added, uphill, given, strict=True)
+            ]
+        return found
+
+
+def start(found: list[Tensor], call: int, given: Tensor) -> Tensor:
+    """What was found so far, or zeros, as a leaf that gets a gradient."""
+    return (found[call].detach() if found else torch.zeros_like(given)).requires_grad_()
