@@ -11,6 +11,7 @@ from tqdm import tqdm
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.cache import SHARD_BYTES, ContentKeys, FeatureCache
 from multimodal_emotion.encoders._base import Encoder
+from multimodal_emotion.encoders._onednn import packed_linear
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
 
 
@@ -65,9 +66,10 @@ def extract(
             disable=not progress or not sys.stderr.isatty(),
         )
         waiting: dict[str, np.ndarray] = {}
+        multiplication = packed_linear(device)
         for numbers, batch in zip(batches, loader(rows, batches, collate, workers), strict=True):
             rows.note(batch)
-            with torch.inference_mode():
+            with torch.inference_mode(), multiplication:
                 features = encoder.features(batch.inputs[name].to(device))
             for position, number in enumerate(numbers):
                 array = features.values[position][features.mask[position]].float().cpu().numpy()

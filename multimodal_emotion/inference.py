@@ -11,6 +11,7 @@ import torch
 
 from multimodal_emotion.batch import Batch, MaskedSequence, Utterance
 from multimodal_emotion.checkpoint import TrainedModel
+from multimodal_emotion.encoders._onednn import packed_linear
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
 from multimodal_emotion.model import EmotionModel
 
@@ -92,11 +93,14 @@ def score_rows(
     trained.model.eval()
     collate = collate_for(trained.preparations, encoded=rows.encoded)
     source = loader(rows, batches, collate, workers)
+    exact = resolve_precision(precision, torch.device(device)) == "32"
+    multiplication = packed_linear(device) if exact else nullcontext()
     for numbers, batch in zip(batches, source, strict=True):
         rows.note(batch)
+        with multiplication:
+            logits = forward(trained.model, batch.to(device), precision, opinions and len(batch.inputs) > 1)
         scores, alone, without = (
-            {subset: trained.task.scores(logits).cpu().numpy() for subset, logits in group.items()}
-            for group in forward(trained.model, batch.to(device), precision, opinions and len(batch.inputs) > 1)
+            {subset: trained.task.scores(values).cpu().numpy() for subset, values in group.items()} for group in logits
         )
         for position, number in enumerate(numbers):
             utterance = rows.utterances[number]
