@@ -15,7 +15,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make lint    check format, style, types and imports"
 	@echo "make format  put the code into the format that lint checks"
-	@echo "make bench   run the benchmarks"
+	@echo "make bench   run the benchmarks; results in benchmarks/results.json"
 	@echo "make pretrained  train the model that ships, on the corpora in CORPORA (an hour), and put it into the package"
 	@echo "make docs    check the links and the Python examples of the documents"
 	@echo "make clean   remove the environment and everything that was made, except runs"
@@ -45,7 +45,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	@set -e; for file in $(wildcard benchmarks/[a-z]*.py); do echo "$$file"; $(BIN)/python $$file; done
+	$(BIN)/python benchmarks
 
 pretrained: $(READY)
 	$(BIN)/multimodal-emotion train docs/recipes/pretrained.yaml --root $(CORPORA) --output runs/pretrained

@@ -1,0 +1,12 @@
+"""Runs every benchmark, each in a process of its own, and prints one table: `python benchmarks [NAME ...]`."""
+
+import subprocess
+import sys
+
+from _measure import HERE, read, table
+
+names = sys.argv[1:] or sorted(path.stem for path in HERE.glob("[a-z]*.py"))
+failed = [name for name in names if subprocess.run([sys.executable, HERE / f"{name}.py"], check=False).returncode]
+print(f"\n{table(read())}")
+if failed:
+    sys.exit(f"failed: {', '.join(failed)}")
