@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -152,30 +153,28 @@ def load(folder: str | Path) -> TrainedModel:
     Raises:
         InputError: no such folder, or a file in it is missing, truncated, or not what it should be.
     """
-    place = Path(folder)
-    if (place / "model" / CONFIG).is_file():
-        place = place / "model"
-    if not (place / CONFIG).is_file():
-        raise InputError(
-            f"{folder}: no model there; a model folder has {CONFIG} and {WEIGHTS}, a run has them in model/"
-        )
+    place = _model_folder(folder)
     _refuse_escapes(place)
-    try:
-        data = json.loads((place / CONFIG).read_text(encoding="utf-8"))
-        stated = data["task"] | {}
-        settings = ModelConfig(**data["model"])
-        task = registry.find("tasks", stated.pop("name"), own_code=False).from_state(stated)  # type: ignore[attr-defined]
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{place / CONFIG}: not a model of this package: {' '.join(str(error).split())[:200]}"
-        ) from None
+    data = _described(place)
+    with _of_this_package(place):
+        settings, task = ModelConfig(**data["model"]), _task(data)
     _refuse_paths(settings, place)
     model = build(settings, task, folder=place)
     _load_weights(model, place / WEIGHTS)
     model.eval()
     return TrainedModel(model, task, settings, data.get("reading", {}), data.get("about", {}))
+
+
+def load_task(folder: str | Path) -> Task:
+    """The task alone of a model folder, or of a run's; no weights are read.
+
+    Raises:
+        InputError: no such folder, or its config.json is not what it should be.
+    """
+    place = _model_folder(folder)
+    data = _described(place)
+    with _of_this_package(place):
+        return _task(data)
 
 
 def merge(trained: TrainedModel) -> TrainedModel:
@@ -203,6 +202,41 @@ def versions() -> dict[str, str]:
     """Versions of what decides what a model computes."""
     packages = {name: version(name) for name in ("torch", "transformers", "timm")}
     return {"multimodal_emotion": multimodal_emotion.__version__, **packages}
+
+
+def _model_folder(folder: str | Path) -> Path:
+    """The model folder itself, of a run or of a model."""
+    place = Path(folder)
+    if (place / "model" / CONFIG).is_file():
+        place = place / "model"
+    if not (place / CONFIG).is_file():
+        raise InputError(
+            f"{folder}: no model there; a model folder has {CONFIG} and {WEIGHTS}, a run has them in model/"
+        )
+    return place
+
+
+def _described(place: Path) -> dict[str, Any]:
+    with _of_this_package(place):
+        return dict(json.loads((place / CONFIG).read_text(encoding="utf-8")))
+
+
+def _task(data: Mapping[str, Any]) -> Task:
+    stated = dict(data["task"])
+    return registry.find("tasks", stated.pop("name"), own_code=False).from_state(stated)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _of_this_package(place: Path) -> Iterator[None]:
+    """What goes wrong in a strange config.json, as one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{place / CONFIG}: not a model of this package: {' '.join(str(error).split())[:200]}"
+        ) from None
 
 
 def _without_weights(options: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
