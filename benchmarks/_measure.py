@@ -172,15 +172,17 @@ def main(rows: Callable[[], Iterable[Row]]) -> None:
 
     torch.set_num_threads(THREADS)
     name = Path(sys.argv[0]).stem
-    found = []
+    found: list[Row] = []
     try:
         for row in rows():
             found.append(row)
+            # After each row: a benchmark that is stopped leaves what it has measured.
+            keep(name, found)
             print(table([row]), flush=True)
     except Skip as reason:
         found.append(Row(name, "", skipped=str(reason)))
+        keep(name, found)
         print(table(found[-1:]), flush=True)
-    keep(name, found)
 
 
 def keep(name: str, rows: Sequence[Row], path: Path = RESULTS) -> None:

@@ -72,3 +72,17 @@ def test_a_corpus_that_is_not_there_is_skipped(tmp_path, monkeypatch):
     monkeypatch.setattr(_measure, "CORPORA", tmp_path)
     with pytest.raises(_measure.Skip, match="no meld"):
         _measure.corpus("meld")
+
+
+def test_what_was_measured_before_a_stop_is_kept(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "results.json"
+    monkeypatch.setattr(sys, "argv", ["some.py"])
+    monkeypatch.setattr(_measure.keep, "__defaults__", (path,))
+
+    def rows():
+        yield Row("first", "", 1.0)
+        raise _measure.Skip("no GPU")
+
+    _measure.main(rows)
+    assert _measure.read(path) == [Row("first", "", 1.0), Row("some", "", skipped="no GPU")]
+    assert "skipped: no GPU" in capsys.readouterr().out
