@@ -105,6 +105,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
     _show_report(report, arguments.json)
 
 
+def compare(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import comparison
+
+    found = comparison.compare(arguments.runs, split=arguments.split)
+    print(json.dumps(found) if arguments.json else comparison.render(found))
+
+
 def baseline(arguments: argparse.Namespace) -> None:
     from multimodal_emotion.baseline import baseline as run_baseline
 
@@ -329,6 +336,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--workers", type=int, default=0, help="processes that decode")
     verb.add_argument("--output", metavar="DIR", help="where report.json, predictions and pictures go")
 
+    verb = _verb(
+        verbs, "compare", compare, "runs beside each other, with what is chance between them", _COMPARE_EXAMPLE
+    )
+    verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders; the others are compared with the first")
+    verb.add_argument("--split", default="validation", choices=("train", "validation", "test"))
+
     verb = _verb(verbs, "predict", predict, "emotion of sentences, recordings, pictures and videos", _PREDICT_EXAMPLE)
     verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a sentence, a .txt, .csv, media file, folder, or - ")
     _model_flags(verb)
@@ -456,6 +469,7 @@ _TRAIN_EXAMPLE = (
 _EVALUATE_EXAMPLE = (
     "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"
 )
+_COMPARE_EXAMPLE = "multimodal-emotion compare runs/concat runs/gated runs/late"
 _PREDICT_EXAMPLE = (
     'multimodal-emotion predict "I did not expect that at all!" --model runs/dair\n'
     "  multimodal-emotion predict clip.mp4 --model runs/videos --transcribe --report clip.html\n"

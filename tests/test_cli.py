@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def test_help_is_light_and_has_an_example_for_every_verb(capsys):
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
-    for verb in ("train", "evaluate", "predict", "annotate", "app", "baseline", "corpora", "demo"):
+    for verb in ("train", "evaluate", "compare", "predict", "annotate", "app", "baseline", "corpora", "demo"):
         with pytest.raises(SystemExit):
             cli.main([verb, "--help"])
         assert f"multimodal-emotion {verb}" in capsys.readouterr().out.split("example:")[1]
@@ -97,6 +98,16 @@ def test_predict_a_sentence_a_table_and_standard_input(finished, tmp_path):
     assert [rows[key]["label"] for key in "xyz"] == ["positive", "", "negative"]
     done = run("predict", "-", "--model", folder, "--json", stdin="a bright day\n\na cruel man\n")
     assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["positive", "negative"]
+
+
+def test_compare_shows_runs_beside_each_other(finished, tmp_path):
+    folder, report, _ = finished
+    other = shutil.copytree(folder, tmp_path / "other")
+    found = json.loads(run("compare", folder, other, "--json").stdout)
+    assert [item["folder"] for item in found["runs"]] == [str(folder), str(other)]
+    assert found["runs"][0]["figure"] == report["splits"]["validation"][found["metric"]]
+    assert found["runs"][1]["against_first"]["difference"] == 0
+    assert str(other) in run("compare", folder, other).stdout
 
 
 def test_predict_makes_a_page(finished, tmp_path):
@@ -164,6 +175,7 @@ def test_app_says_where_it_is_and_ends_when_interrupted(finished):
         (["annotate", "in.csv", "--output", "out.xls", "--model", "x"], "write .csv, .jsonl or .parquet"),
         (["annotate", "in.csv", "--output", "out.csv", "--model", "x", "--columns", "a"], "write NAME=VALUE"),
         (["app"], "app needs --model"),
+        (["compare", "nowhere", "none"], "nowhere"),
         (["app", "--model", "nowhere"], "no model there"),
         (["corpora", "ssst2"], "did you mean 'sst2'"),
         (["train", "--resume", "nowhere"], "no run there"),
