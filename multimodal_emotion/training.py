@@ -54,12 +54,14 @@ class History:
         kept: which one's weights were kept.
         peak_rss_mb: the most memory that was held.
         skipped: by split and utterance, why something of it could not be decoded.
+        checkpoint_bytes: of the weights that are saved; None where it is not known.
     """
 
     epochs: list[Epoch]
     kept: int
     peak_rss_mb: float
     skipped: dict[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    checkpoint_bytes: int | None = None
 
     def summary(self) -> dict[str, Any]:
         """The `train` part of report.json."""
@@ -71,6 +73,7 @@ class History:
             "utterances_per_second": rate,
             "peak_rss_mb": self.peak_rss_mb,
             "kept_epoch": self.kept,
+            "checkpoint_bytes": self.checkpoint_bytes,
         }
 
 
@@ -150,7 +153,12 @@ class Fit:
         elif self.average is not None:
             self.average.swap(model)
         model.cpu().eval()
-        return History(self.epochs, self.kept if self.kept >= 0 else len(self.epochs) - 1, peak_rss_mb())
+        return History(
+            self.epochs,
+            self.kept if self.kept >= 0 else len(self.epochs) - 1,
+            peak_rss_mb(),
+            checkpoint_bytes=sum(tensor.nbytes for tensor in model.state_dict().values()),
+        )
 
     def should_stop(self) -> bool:
         """Whether validation has not improved for `patience` epochs."""

@@ -137,6 +137,9 @@ def test_an_adapted_run_loads_again_with_equal_scores(kind, config, tmp_path):
     run = runs.train(config, tmp_path / "run", progress=False)
     counts = run.report["train"]["parameters"]
     assert 0 < counts["trained"] < 0.3 * counts["all"]
+    written = (run.folder / "model" / "model.safetensors").stat().st_size
+    # The rest of the file is its header.
+    assert 0.9 * written < run.report["train"]["checkpoint_bytes"] < written
     assert run.report["train"]["loss"][-1] < run.report["train"]["loss"][0]
     again = runs.evaluate(run.folder, "sst2", config.corpus.root, split="validation")
     assert again["splits"]["validation"]["accuracy"] == run.report["splits"]["validation"]["accuracy"]
