@@ -1,8 +1,13 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
 
+from multimodal_emotion import extraction
+from multimodal_emotion.batch import Utterance
 from multimodal_emotion.encoders._onednn import PAYS_FROM, PackedLinear, packed_linear
+from multimodal_emotion.encoders.bert import Bert
 
 
 def calls(monkeypatch) -> list[tuple[int, ...]]:
@@ -62,3 +67,17 @@ def test_what_it_must_leave_alone(monkeypatch):
 
 def test_other_devices_keep_their_own():
     assert not isinstance(packed_linear("cuda"), PackedLinear)
+
+
+def test_features_stay(monkeypatch, tiny_bert_folder):
+    encoder = Bert(str(tiny_bert_folder))
+    utterances = [Utterance(id=str(number), text="good bad " * (number % 20 + 1)) for number in range(40)]
+    seen = calls(monkeypatch)
+    found = extraction.extract(encoder, "text", utterances, batch_size=40)
+    assert seen
+    monkeypatch.setattr(extraction, "packed_linear", lambda device: nullcontext())
+    expected = extraction.extract(encoder, "text", utterances, batch_size=40)
+    for row, other in zip(found, expected, strict=True):
+        assert row is not None
+        assert other is not None
+        torch.testing.assert_close(torch.from_numpy(row), torch.from_numpy(other), atol=1e-5, rtol=1e-4)
