@@ -49,7 +49,7 @@ bench: $(READY)
 
 pretrained: $(READY)
 	$(BIN)/multimodal-emotion train docs/recipes/pretrained.yaml --root $(CORPORA) --output runs/pretrained
-	$(BIN)/python -m multimodal_emotion.pretrained runs/pretrained
+	$(BIN)/python -m multimodal_emotion.shipped runs/pretrained
 	$(BIN)/python docs/recipes/evaluate_pretrained.py $(CORPORA)
 
 docs: $(READY)

@@ -30,7 +30,7 @@ _HOMES = {
     "load_corpus": "corpora",
     "names": "registry",
     "predict": "prediction",
-    "pretrained": "pretrained",
+    "pretrained": "shipped",
     "resume": "runs",
     "save": "checkpoint",
     "train": "api",
@@ -78,9 +78,9 @@ if TYPE_CHECKING:
     from multimodal_emotion.fusion._base import Fusion
     from multimodal_emotion.model import EmotionModel
     from multimodal_emotion.prediction import predict
-    from multimodal_emotion.pretrained import pretrained
     from multimodal_emotion.registry import names
     from multimodal_emotion.runs import Run, evaluate, resume
+    from multimodal_emotion.shipped import pretrained
     from multimodal_emotion.tasks._base import Task
 
 

@@ -18,13 +18,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multimodal_emotion import checkpoint
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.files import atomic_path, write_text
 from multimodal_emotion.inputs import SUFFIXES
 from multimodal_emotion.prediction import Prediction, abstaining, cell, predict_utterances
+from multimodal_emotion.shipped import opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,7 +101,7 @@ def annotate(
     row. Values in the input that are lists or objects are written as JSON text. Memory holds one part at a time.
 
     Args:
-        model: a trained model, or the folder of a model or run.
+        model: a trained model, the folder of a model or run, or "pretrained".
         source: a .csv, .tsv, .jsonl, .parquet or .txt (a sentence a line) file, or a folder with media.
         output: a .csv, .jsonl or .parquet file that is not there yet.
         columns: which column is "text", "audio", "image" or "video"; paths are relative to the folder of the table. None:
@@ -126,7 +126,7 @@ def annotate(
     if threshold is not None and not 0 <= threshold <= 1:
         raise InputError(f"threshold is {threshold}; expected a confidence, between 0 and 1")
     table = Table.of(source, columns, prefix)
-    trained = model if isinstance(model, TrainedModel) else checkpoint.load(model)
+    trained = opened(model)
     size = rows_per_part or (FILES if table.media else ROWS)
     settings = {"threshold": threshold, "transcribe": transcribe, "rows_per_part": size}
     plan = {"input": table.fingerprint(), "model": _model_hash(trained), "columns": table.columns, "prefix": prefix}

@@ -149,18 +149,17 @@ def predict(arguments: argparse.Namespace) -> None:
     from multimodal_emotion.batch import Utterance
 
     parts = {name: getattr(arguments, name) for name in ("text", "audio", "image")}
-    model = _model(arguments)
     if not arguments.inputs and not any(parts.values()):
         raise InputError('predict needs an INPUT (a sentence, a file, a folder, "-"), or --text, --audio, --image')
     outputs = [*arguments.output, *_report_page(arguments.report)]
-    trained = _loaded(model)
+    trained = _loaded(arguments.model)
     utterances = prediction.sources(arguments.inputs, arguments.column) if arguments.inputs else [Utterance(id="0")]
     found = prediction.predict_utterances(
         trained,
         (prediction.with_parts(utterance, **parts) for utterance in utterances),
         window=arguments.window,
         hop=arguments.hop,
-        transcribe=arguments.transcribe,
+        transcribe=_transcriber(arguments),
         batch_size=arguments.batch_size,
         precision=arguments.precision,
         on_error="skip" if len(arguments.inputs) != 1 else "raise",
@@ -172,13 +171,13 @@ def annotate(arguments: argparse.Namespace) -> None:
     from multimodal_emotion.annotation import annotate as label_all
 
     summary = label_all(
-        _model(arguments),
+        arguments.model,
         arguments.input,
         arguments.output,
         columns=dict(_pair(text, "--columns", "text=Tweet") for text in arguments.columns or ()) or None,
         prefix=arguments.prefix,
         threshold=arguments.threshold,
-        transcribe=arguments.transcribe,
+        transcribe=_transcriber(arguments),
         rows_per_part=arguments.rows_per_part,
         batch_size=arguments.batch_size,
         precision=arguments.precision,
@@ -191,11 +190,11 @@ def app(arguments: argparse.Namespace) -> None:
     from multimodal_emotion.app import serve
 
     serve(
-        _loaded(_model(arguments)),
+        _loaded(arguments.model),
         host=arguments.host,
         port=arguments.port,
         threshold=arguments.threshold,
-        transcribe=arguments.transcribe,
+        transcribe=_transcriber(arguments),
         largest=arguments.largest * 2**20,
         browse=arguments.open,
     )
@@ -210,17 +209,17 @@ def demo(arguments: argparse.Namespace) -> None:
 # -------------------------------------------------------------------------------------------------------------- helpers
 
 
-def _model(arguments: argparse.Namespace) -> str:
-    """The model that a command uses."""
-    if not arguments.model:
-        raise InputError(f"{arguments.verb} needs --model RUN, the folder of a run or model")
-    return str(arguments.model)
+def _transcriber(arguments: argparse.Namespace) -> str | None:
+    """The recogniser that a command uses: the one asked for; else the packaged one where the model is the packaged one."""
+    if arguments.no_transcribe:
+        return None
+    return arguments.transcribe or ("embedded" if arguments.model == "pretrained" else None)
 
 
 def _loaded(model: str) -> Any:
-    from multimodal_emotion import checkpoint
+    from multimodal_emotion.shipped import opened
 
-    return checkpoint.load(model)
+    return opened(model)
 
 
 def _report_page(path: str | None) -> list[str]:
@@ -424,10 +423,15 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], None], abou
 
 
 def _model_flags(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--model", metavar="RUN", help="a run or a model folder")
+    verb.add_argument(
+        "--model", metavar="RUN", default="pretrained", help="a run or a model folder; by default the model that ships"
+    )
     verb.add_argument("--threshold", type=float, metavar="CONFIDENCE", help="below it no label is given: not sure")
     verb.add_argument(
         "--transcribe", nargs="?", const="embedded", metavar="RECOGNISER", help="make the text from the sound"
+    )
+    verb.add_argument(
+        "--no-transcribe", action="store_true", help="do not, although the model that ships does by default"
     )
 
 
@@ -471,15 +475,15 @@ _EVALUATE_EXAMPLE = (
 )
 _COMPARE_EXAMPLE = "multimodal-emotion compare runs/concat runs/gated runs/late"
 _PREDICT_EXAMPLE = (
-    'multimodal-emotion predict "I did not expect that at all!" --model runs/dair\n'
-    "  multimodal-emotion predict clip.mp4 --model runs/videos --transcribe --report clip.html\n"
+    'multimodal-emotion predict "I did not expect that at all!"\n'
+    "  multimodal-emotion predict clip.mp4 --report clip.html\n"
     "  multimodal-emotion predict clip.mp4 --model runs/videos --output clip.srt --output clip.png"
 )
 _ANNOTATE_EXAMPLE = (
-    "multimodal-emotion annotate tweets.csv --columns text=Tweet --model runs/dair --output labelled.parquet\n"
+    "multimodal-emotion annotate tweets.csv --columns text=Tweet --output labelled.parquet\n"
     "  multimodal-emotion annotate recordings --model runs/videos --output labelled.csv"
 )
-_APP_EXAMPLE = "multimodal-emotion app --model runs/videos --open"
+_APP_EXAMPLE = "multimodal-emotion app --open"
 _BASELINE_EXAMPLE = (
     "multimodal-emotion baseline --corpus sst2 --root SST-2 --checkpoint embedded --output runs/baseline"
 )

@@ -7,7 +7,14 @@ from typing import Any
 
 from multimodal_emotion.errors import InputError, unknown
 
-BASES = {"encoders": "Encoder", "fusion": "Fusion", "datasets": "Corpus", "tasks": "Task", "adapters": "Adapter", "methods": "Method"}
+BASES = {
+    "encoders": "Encoder",
+    "fusion": "Fusion",
+    "datasets": "Corpus",
+    "tasks": "Task",
+    "adapters": "Adapter",
+    "methods": "Method",
+}
 
 
 def names(room: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ from multimodal_emotion.inference import score_rows
 from multimodal_emotion.loading import Rows
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
-from multimodal_emotion.pretrained import opened
+from multimodal_emotion.shipped import opened
 from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.training import Fit, History
 

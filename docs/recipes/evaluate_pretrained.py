@@ -12,7 +12,7 @@ import yaml
 from multimodal_emotion import runs
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.inference import score
-from multimodal_emotion.pretrained import opened
+from multimodal_emotion.shipped import opened
 
 CONFIDENT = 0.7
 COLUMNS = ("n", "accuracy", "uar", "macro_f1", "weighted_f1", "calibration_error")

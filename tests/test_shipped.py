@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from multimodal_emotion import api, pretrained, runs
+from multimodal_emotion import api, runs, shipped
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.inference import score
 
@@ -39,35 +39,35 @@ def scores(trained):
 
 
 def test_what_was_trained_is_all_that_is_shipped(run, tmp_path):
-    place = pretrained.ship(run, tmp_path / "shipped")
+    place = shipped.ship(run, tmp_path / "shipped")
     tensors = load_file(place / "model.safetensors")
     layers = {name.split(".")[5] for name in tensors if ".layer." in name}
     assert layers == {"5"}
     assert sum(path.stat().st_size for path in place.iterdir()) < 5_000_000
-    shipped = pretrained.pretrained(place)
-    np.testing.assert_allclose(scores(shipped), scores(runs.resume(run).trained), atol=2e-3)
+    trained = shipped.pretrained(place)
+    np.testing.assert_allclose(scores(trained), scores(runs.resume(run).trained), atol=2e-3)
     assert "root" not in (place / "config.json").read_text()
     assert (place / "MODEL_CARD.md").is_file()
 
 
 def test_what_cannot_be_shipped_or_loaded_is_named(run, tmp_path):
     with pytest.raises(InputError, match="the pretrained model is not there; `make pretrained` makes it"):
-        pretrained.pretrained(tmp_path / "nothing")
-    place = pretrained.ship(run, tmp_path / "shipped")
+        shipped.pretrained(tmp_path / "nothing")
+    place = shipped.ship(run, tmp_path / "shipped")
     data = json.loads((place / "config.json").read_text())
     (place / "config.json").write_text(json.dumps({**data, "encoders": {"text": "0" * 64}}))
     with pytest.raises(InputError, match="the packaged weights of text are not those it was trained on"):
-        pretrained.pretrained(place)
+        shipped.pretrained(place)
     (place / "model.safetensors").write_bytes(b"half")
     with pytest.raises(InputError, match="the pretrained model is broken"):
-        pretrained.pretrained(place)
+        shipped.pretrained(place)
     config = (run / "config.yaml").read_text()
     other = tmp_path / "other"
     other.mkdir()
     (other / "config.yaml").write_text(config.replace("checkpoint: embedded", "checkpoint: bert-base-cased"))
     (other / "model").symlink_to(run / "model")
     with pytest.raises(InputError, match="encoder text is 'bert-base-cased'; only packaged weights can be left out"):
-        pretrained.ship(other, tmp_path / "no")
+        shipped.ship(other, tmp_path / "no")
 
 
 def test_a_training_starts_from_another(run, tmp_path):

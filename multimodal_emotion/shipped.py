@@ -1,6 +1,6 @@
 """The model that ships with the package: what was trained of it, on top of encoders that other packages carry.
 
-`python -m multimodal_emotion.pretrained RUN` makes it from a run (see `make pretrained`).
+`python -m multimodal_emotion.shipped RUN` makes it from a run (see `make pretrained`).
 """
 
 import hashlib
@@ -22,6 +22,8 @@ from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import replacing_folder
 
 FOLDER = Path(__file__).parent / "_pretrained"
+CARD = Path(__file__).parents[1] / "docs" / "recipes" / "pretrained.md"
+"""The card of the model, in a checkout."""
 PRECISION = torch.float16
 """Of the shipped weights: rounding to it changes no figure by more than a thousandth, and halves the file."""
 
@@ -110,8 +112,9 @@ def ship(run: str | Path, folder: str | Path = FOLDER) -> Path:
     with replacing_folder(Path(folder)) as place:
         (place / CONFIG).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         save_file(tensors, place / WEIGHTS)
-        card = Path(run) / "MODEL_CARD.md"
-        (place / card.name).write_text(card.read_text(encoding="utf-8"), encoding="utf-8")
+        (place / WEIGHTS).chmod(0o644)
+        card = CARD if CARD.is_file() else Path(run) / "MODEL_CARD.md"
+        (place / "MODEL_CARD.md").write_text(card.read_text(encoding="utf-8"), encoding="utf-8")
     return Path(folder)
 
 
@@ -128,5 +131,5 @@ def fingerprint(encoder: nn.Module) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m multimodal_emotion.pretrained RUN")
+        sys.exit("usage: python -m multimodal_emotion.shipped RUN")
     print(ship(sys.argv[1]))
