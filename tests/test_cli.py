@@ -140,14 +140,20 @@ def test_annotate_prints_a_summary(finished, tmp_path):
 
 def test_app_says_where_it_is_and_ends_when_interrupted(finished):
     folder, _, _ = finished
-    command = [sys.executable, "-m", "multimodal_emotion.cli", "app", "--model", str(folder), "--port", "0"]
+    # What a shell starts in the background ignores interrupts, and so would its children.
+    listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = listen + "from multimodal_emotion.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "app", "--model", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        address = process.stdout.readline().split()[0]
-        request = urllib.request.Request(address + "predict", data=b"a lovely day")
-        with urllib.request.urlopen(request, timeout=120) as reply:
-            assert '"label":"positive"' in reply.read().decode()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            address = process.stdout.readline().split()[0]
+            request = urllib.request.Request(address + "predict", data=b"a lovely day")
+            with urllib.request.urlopen(request, timeout=120) as reply:
+                assert '"label":"positive"' in reply.read().decode()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, errors) == (0, "ended\n")
 
 
