@@ -3,12 +3,21 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
 import _measure  # noqa: E402  (the folder of the benchmarks is no package)
 from _measure import Row, Time  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    """A benchmark sets the number of threads of its process, and sums depend on it: later tests compare bits."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 def test_a_ratio_is_of_medians_and_its_spread_of_turns():

@@ -229,7 +229,7 @@ def test_late_heads_learn_as_if_each_were_the_only_one(tmp_path):
     rows = Rows(splits.train, trained.preparations, trained.task)
     job = Fit(trained, rows, None, config.training, progress=False)
     batch = job.collate([rows[number] for number in range(len(rows))])
-    job.loss(batch).backward()
+    job.loss(batch, 0).backward()
     for name, head in trained.model.fusion.heads.items():
         found = head[1].weight.grad.clone()
         head.zero_grad()

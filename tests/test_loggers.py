@@ -1,5 +1,7 @@
 """Where the curves of a training go besides the run folder."""
 
+import time
+
 import pytest
 
 from multimodal_emotion import config as configuration
@@ -28,8 +30,11 @@ def test_weights_and_biases_without_a_network(tiny_bert_folder, sst2_folder, tmp
     monkeypatch.setenv("WANDB_SILENT", "true")
     run = runs.train(settings(sst2_folder, tiny_bert_folder, "wandb"), tmp_path / "run", progress=False)
     (record,) = run.folder.glob("wandb/offline-run-*/*.wandb")
-    written = record.read_bytes()
-    for text in (b"accuracy", b"validation/uar", b"head_learning_rate"):
-        assert text in written
+    texts = (b"accuracy", b"validation/uar", b"head_learning_rate")
+    deadline = time.monotonic() + 60
+    # A process of the library's own writes the file.
+    while not all(text in record.read_bytes() for text in texts) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [text for text in texts if text not in record.read_bytes()] == []
     pictures = {path.name.split("_")[0] for path in record.parent.glob("files/media/images/*.png")}
     assert pictures == {"confusion", "curves"}
