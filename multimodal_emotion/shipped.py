@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from multimodal_emotion import checkpoint, registry
+from multimodal_emotion import checkpoint
 from multimodal_emotion import config as configuration
 from multimodal_emotion.checkpoint import CONFIG, WEIGHTS, TrainedModel
 from multimodal_emotion.config import ModelConfig
@@ -50,8 +50,7 @@ def pretrained(folder: str | Path = FOLDER) -> TrainedModel:
         raise InputError(f"{error.filename}: the pretrained model is not there; `make pretrained` makes it") from None
     except (ValueError, SafetensorError, OSError) as error:
         raise InputError(f"{place}: the pretrained model is broken ({error}); install the package again") from None
-    stated = dict(data["task"])
-    task = registry.find("tasks", stated.pop("name"), own_code=False).from_state(stated)  # type: ignore[attr-defined]
+    task = checkpoint.load_task(place)
     settings = ModelConfig(**data["model"])
     model = checkpoint.build(settings, task)
     for name, encoder in model.encoders.items():
