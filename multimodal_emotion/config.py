@@ -116,7 +116,7 @@ class TrainingConfig:
         save_every: seconds between resumable states within an epoch; one is always saved after an epoch.
         cache: whether features of frozen encoders are computed once and kept.
         calibrate: whether the kept model's probabilities are made honest on the validation split, by one factor for each
-            head (temperature scaling); no decision of a head changes.
+            head (temperature scaling); no decision of a head changes. A stacker is honest already, and left alone.
     """
 
     solver: str = "gradient"

@@ -18,6 +18,7 @@ import torch
 
 from multimodal_emotion import checkpoint, evaluation, plots, registry
 from multimodal_emotion import config as configuration
+from multimodal_emotion.adapters._base import Adapted
 from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
@@ -211,6 +212,9 @@ def start_from(model: EmotionModel, task: Task, source: str) -> None:
         InputError: no model there, or none of its encoders fits.
     """
     other = opened(source)
+    adapted = any(given.get("adapter") for given in other.settings.encoders.values())
+    if adapted and not any(isinstance(module, Adapted) for module in model.modules()):
+        other = checkpoint.merge(other)
     own, same = model.state_dict(), other.task.labels == task.labels
     fitting = {
         name: tensor
@@ -264,7 +268,8 @@ def fit(
         history = job.run()
         if getattr(trained.model.fusion, "how", None) == "stacking":
             fit_stacker(trained, config, train_split)
-    if settings.calibrate and held_out is not None:
+    stacked = getattr(trained.model.fusion, "how", None) == "stacking"  # fitted on the heads as they are
+    if settings.calibrate and held_out is not None and not stacked:
         calibrate_heads(trained, held_out, settings.workers)
     history.skipped = {"train": {**problems[0], **rows.problems}}
     if held_out is None:

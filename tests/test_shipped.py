@@ -86,3 +86,17 @@ def test_a_training_starts_from_another(run, tmp_path):
         InputError, match=r"model\.initial: no encoder of .* \(text\) fits those of this model \(audio\)"
     ):
         api.train("starter", output=tmp_path / "no", settings=settings, **common)
+
+
+def test_what_an_adapter_learnt_is_not_lost_by_a_model_without_one(tmp_path):
+    common = {"preset": "embedded", "modalities": ["text"], "limit": 32, "epochs": 1, "progress": False}
+    lora = [
+        "model.encoders.text.adapter={type: lora, rank: 2}",
+        "training.logger=none",
+        "training.head_learning_rate=0.1",
+    ]
+    first = api.train("starter", output=tmp_path / "lora", settings=lora, **common)
+    still = ["training.freeze=all", "training.logger=none", "training.head_learning_rate=0.0"]
+    settings = [*still, f"model.initial={first.folder}"]
+    second = api.train("starter", output=tmp_path / "plain", settings=settings, **common)
+    np.testing.assert_allclose(scores(second.trained), scores(first.trained), atol=1e-4)
