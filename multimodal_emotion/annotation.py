@@ -97,8 +97,9 @@ def annotate(
     """Labels each row of a table, or each media file of a folder; called again after it was killed, it goes on.
 
     The output has the columns of the input and, with the prefix "emotion": "emotion" (the label), "emotion.confidence",
-    "emotion.LABEL" (the scores), "emotion.present" (the modalities that were there), "emotion.error". A recording is one
-    row. Values in the input that are lists or objects are written as JSON text. Memory holds one part at a time.
+    "emotion.LABEL" (the scores), "emotion.valence" and the like (where the model reads them), "emotion.present" (the
+    modalities that were there), "emotion.error". A recording is one row. Values in the input that are lists or objects are
+    written as JSON text. Memory holds one part at a time.
 
     Args:
         model: a trained model, the folder of a model or run, or "pretrained".
@@ -153,6 +154,8 @@ def _added(item: Prediction, trained: TrainedModel, prefix: str, threshold: floa
     item = item if threshold is None else abstaining(item, threshold)
     row = {prefix: cell(item.label) or None, f"{prefix}.confidence": item.confidence}
     row |= {f"{prefix}.{label}": item.scores.get(label) for label in trained.task.labels}
+    read = trained.model.dimensions
+    row |= {f"{prefix}.{name}": item.dimensions.get(name) for name in (read.names if read else ())}
     return row | {f"{prefix}.present": "|".join(item.present), f"{prefix}.error": "; ".join(item.errors) or None}
 
 

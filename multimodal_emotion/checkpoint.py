@@ -18,10 +18,10 @@ from multimodal_emotion import registry
 from multimodal_emotion.adapters._base import adapt
 from multimodal_emotion.adapters._base import merge as fold
 from multimodal_emotion.config import ModelConfig
-from multimodal_emotion.encoders._base import Preparation
+from multimodal_emotion.encoders._base import Encoder, Preparation
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import replacing_folder
-from multimodal_emotion.model import EmotionModel
+from multimodal_emotion.model import Dimensions, EmotionModel
 from multimodal_emotion.tasks._base import Task
 
 FORMAT = 1
@@ -118,7 +118,17 @@ def build(settings: ModelConfig, task: Task, *, folder: Path | None = None) -> E
         hidden=settings.hidden,
         modality_dropout=settings.modality_dropout,
         auxiliary=settings.auxiliary > 0,
+        dimensions=_dimensions(settings, encoders),
     )
+
+
+def _dimensions(settings: ModelConfig, encoders: Mapping[str, Encoder]) -> Dimensions | None:
+    given = settings.dimensions
+    if given is None:
+        return None
+    if given.get("modality") not in encoders:
+        raise InputError(f"model.dimensions: no encoder {given.get('modality')!r}; there are {', '.join(encoders)}")
+    return Dimensions(encoders[given["modality"]].dim, **given)
 
 
 def save(trained: TrainedModel, folder: str | Path) -> None:

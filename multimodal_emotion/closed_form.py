@@ -1,11 +1,13 @@
 """Training without a loop: the linear head (of each modality, in late fusion) is solved on features of frozen encoders."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
+from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
 from multimodal_emotion.discriminants import Fitted, calibrate, cross_fit
@@ -13,7 +15,7 @@ from multimodal_emotion.errors import InputError
 from multimodal_emotion.fusion._base import summary
 from multimodal_emotion.fusion.late import Late
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
-from multimodal_emotion.model import EmotionModel
+from multimodal_emotion.model import Dimensions, EmotionModel
 from multimodal_emotion.tasks.multiclass import Multiclass
 from multimodal_emotion.training import Epoch, History, peak_rss_mb
 
@@ -116,6 +118,62 @@ def calibrate_heads(trained: TrainedModel, rows: Rows, workers: int = 0) -> dict
             layer.weight.mul_(factors[name])
             layer.bias.mul_(factors[name])
     return factors
+
+
+PENALTIES = tuple(float(value) for value in np.logspace(1, 5, 17))
+"""Of which `fit_dimensions` chooses, for features in standard units."""
+
+
+@torch.no_grad()
+def fit_dimensions(
+    trained: TrainedModel, utterances: Sequence[Utterance], names: Sequence[str], scale: Sequence[float | int]
+) -> None:
+    """Adds values that are read off one modality's vector, beside what the model decides: valence, arousal, dominance.
+
+    Ridge regression on the encoder as it is: no decision of the model changes. The penalty of each value is chosen by
+    leaving out one utterance at a time.
+
+    Args:
+        trained: gets `model.dimensions` and the settings of them, in place.
+        utterances: labelled with numbers, all with one and the same modality, such as those of EmoBank.
+        names: what the numbers are to be called, in the order of the labels.
+        scale: the least and the largest value.
+
+    Raises:
+        InputError: the utterances have none of the model's modalities, or several.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    encoded = _vectors(trained, utterances)
+    (modality, values), *others = encoded.items() or [("", np.empty(0))]
+    if not modality or others:
+        found = ", ".join(encoded) or "none"
+        raise InputError(f"dimensions are read off one modality; the utterances have {found} of the model's")
+    truth = np.array([list(utterance.label.values()) for utterance in utterances])  # type: ignore[union-attr]
+    ridge = make_pipeline(StandardScaler(), RidgeCV(PENALTIES, alpha_per_target=True)).fit(values, truth)
+    # What is linear in standard units is linear in the features: the map is read off where it is 0 and where each is 1.
+    bias = ridge.predict(np.zeros((1, values.shape[1])))
+    weight = ridge.predict(np.eye(values.shape[1])) - bias
+    read = Dimensions(values.shape[1], modality, names, scale)
+    read.linear.weight.copy_(torch.from_numpy(weight.T))
+    read.linear.bias.copy_(torch.from_numpy(bias[0]))
+    trained.model.dimensions = read.eval()
+    trained.settings.dimensions = {"modality": modality, "names": list(names), "range": list(scale)}
+
+
+def _vectors(trained: TrainedModel, utterances: Sequence[Utterance]) -> dict[str, np.ndarray]:
+    """What the encoders of the modalities that are there say, (utterances, dim) each, in float64."""
+    rows = Rows(utterances, trained.preparations)
+    batches = plan([rows.length(index) for index in range(len(rows))], 256)
+    found: dict[str, np.ndarray] = {}
+    for numbers, batch in zip(batches, loader(rows, batches, collate_for(trained.preparations), 0), strict=True):
+        for name, sequence in trained.model.eval().encode(batch.inputs).items():
+            if bool(sequence.present.any()):
+                vectors = summary(sequence).double().numpy()
+                found.setdefault(name, np.zeros((len(rows), vectors.shape[1])))[numbers] = vectors
+    return found
 
 
 def _heads(trained: TrainedModel) -> dict[str, nn.Linear]:

@@ -67,6 +67,8 @@ class ModelConfig:
         balance: strength of gradient modulation between modalities (OGM-GE); 0 is none. It compares the auxiliary heads.
         initial: a run or model folder (or "pretrained", the model that ships) that training starts from: its encoders, and
             the rest where the labels are the same.
+        dimensions: values read beside the decision: {"modality", "names", "range"}; see `closed_form.fit_dimensions`, which
+            sets it.
     """
 
     encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class ModelConfig:
     auxiliary: float = 0.0
     balance: float = 0.0
     initial: str | None = None
+    dimensions: dict[str, Any] | None = None
 
 
 @dataclass

@@ -30,6 +30,7 @@ class Scored:
         errors: why a modality that the utterance names could not be decoded.
         opinions: the scores of each present modality alone; only where asked for.
         shares: how much each present modality contributes to the decision, adding up to 1; only where asked for.
+        dimensions: (names,) values read beside the decision; None where the model reads none, or has nothing to read from.
     """
 
     utterance: Utterance
@@ -38,6 +39,7 @@ class Scored:
     errors: tuple[str, ...] = ()
     opinions: Mapping[str, np.ndarray] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
+    dimensions: np.ndarray | None = None
 
 
 def score(
@@ -98,7 +100,7 @@ def score_rows(
     for numbers, batch in zip(batches, source, strict=True):
         rows.note(batch)
         with multiplication:
-            logits = forward(trained.model, batch.to(device), precision, opinions and len(batch.inputs) > 1)
+            *logits, read = forward(trained.model, batch.to(device), precision, opinions and len(batch.inputs) > 1)
         scores, alone, without = (
             {subset: trained.task.scores(values).cpu().numpy() for subset, values in group.items()} for group in logits
         )
@@ -111,7 +113,13 @@ def score_rows(
             own = {name: alone[name][position] for name in here if name in alone}
             left = {name: without[name][position] for name in here if name in without}
             found[number] = Scored(
-                utterance, values, here, batch.errors[position], own, shares(values, left) if len(here) > 1 else {}
+                utterance,
+                values,
+                here,
+                batch.errors[position],
+                own,
+                shares(values, left) if len(here) > 1 else {},
+                None if read is None or read[position].isnan().any() else read[position].cpu().numpy(),
             )
     return [found[number] for number in range(len(rows))]
 
@@ -121,19 +129,22 @@ Logits = dict[str, torch.Tensor]
 
 
 @torch.inference_mode()
-def forward(model: EmotionModel, batch: Batch, precision: str, subsets: bool) -> tuple[Logits, Logits, Logits]:
-    """Logits of one batch, float32: of all modalities; of each alone; of all but each. The latter two only if wanted."""
+def forward(
+    model: EmotionModel, batch: Batch, precision: str, subsets: bool
+) -> tuple[Logits, Logits, Logits, torch.Tensor | None]:
+    """Logits of one batch, float32: of all modalities; of each alone; of all but each (the latter two only if wanted).
+
+    Last, the model's `dimensions`, if it has them.
+    """
     with autocast(precision, next(iter(batch.inputs.values())).mask.device):
         encoded = model.encode(batch.inputs, batch.encoded)
         whole = {ALL: model.decide(encoded, batch.words).logits.float()}
-        if not subsets:
-            return whole, {}, {}
         alone, without = {}, {}
-        for name in encoded:
+        for name in encoded if subsets else ():
             others = [other for other in encoded if other != name]
             alone[name] = model.decide(hidden(encoded, others), batch.words).logits.float()
             without[name] = model.decide(hidden(encoded, [name]), batch.words).logits.float()
-        return whole, alone, without
+    return whole, alone, without, None if model.dimensions is None else model.dimensions(encoded)
 
 
 def hidden(encoded: Mapping[str, MaskedSequence], names: Sequence[str]) -> dict[str, MaskedSequence]:

@@ -1,6 +1,6 @@
 """The model: encoders -> fusion -> head. Text only, sound only and trimodal are the same path with fewer keys."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,30 @@ class Output(NamedTuple):
     penalty: Tensor | None = None
 
 
+class Dimensions(nn.Module):
+    """Values that are read off what one modality's encoder says, beside the decision: valence, arousal, dominance.
+
+    A linear map, clamped to the range of the scale; `closed_form.fit_dimensions` finds it. Nothing is learnt from it.
+
+    Attributes:
+        modality: whose vector is read.
+        names: of the values, in order.
+        range: the least and the largest value of the scale.
+    """
+
+    def __init__(self, dim: int, modality: str, names: Sequence[str], range: Sequence[float | int]) -> None:
+        """`dim` is the width of the modality's vector."""
+        super().__init__()
+        self.modality, self.names, self.range = modality, tuple(names), tuple(range)
+        self.linear = nn.Linear(dim, len(self.names)).requires_grad_(False)
+
+    def forward(self, encoded: Mapping[str, MaskedSequence]) -> Float[Tensor, "batch names"]:
+        """{modality: (batch, time, dim)} -> the values; NaN where the modality is absent."""
+        sequence = encoded[self.modality]
+        values = self.linear(summary(sequence).float()).clamp(*self.range)
+        return values.masked_fill(~sequence.present.unsqueeze(-1), float("nan"))
+
+
 class EmotionModel(nn.Module):
     """Encodes each modality that is present, fuses, decides. It knows no labels: `outputs` numbers come out."""
 
@@ -40,6 +64,7 @@ class EmotionModel(nn.Module):
         hidden: int = 0,
         modality_dropout: float = 0.0,
         auxiliary: bool = False,
+        dimensions: Dimensions | None = None,
     ) -> None:
         """
         Args:
@@ -50,6 +75,7 @@ class EmotionModel(nn.Module):
             hidden: width of a hidden layer of the head; 0 is a linear head.
             modality_dropout: probability that a present modality is hidden in training; one always stays.
             auxiliary: whether each modality has a linear head of its own.
+            dimensions: what is read beside the decision, if anything.
         """
         super().__init__()
         self.encoders = nn.ModuleDict({name: encoders[name] for name in sorted(encoders)})
@@ -60,6 +86,7 @@ class EmotionModel(nn.Module):
             {name: head(encoders[name].dim, outputs, dropout) for name in self.encoders} if own_heads else {}
         )
         self.modality_dropout = modality_dropout
+        self.dimensions = dimensions
 
     def forward(
         self,

@@ -38,6 +38,7 @@ class Prediction:
         start, end: in seconds, of a window.
         opinions: the scores of each modality alone, where there are several.
         shares: how much each modality contributes to `scores`, adding up to 1.
+        dimensions: values read beside the label, by name, where the model reads any: valence, arousal, dominance.
         errors: what could not be decoded; of a recording also why a modality of the model was never present.
         transcribed: whether the text was made from the sound.
         windows: the windows of a recording; the prediction itself is pooled over them.
@@ -53,6 +54,7 @@ class Prediction:
     end: float | None = None
     opinions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
+    dimensions: Mapping[str, float] = field(default_factory=dict)
     errors: tuple[str, ...] = ()
     transcribed: bool = False
     windows: tuple["Prediction", ...] = ()
@@ -74,6 +76,8 @@ class Prediction:
         if self.opinions:
             plain["opinions"] = {name: dict(scores) for name, scores in self.opinions.items()}
             plain["shares"] = dict(self.shares)
+        if self.dimensions:
+            plain["dimensions"] = dict(self.dimensions)
         if self.errors:
             plain["errors"] = list(self.errors)
         if self.transcribed:
@@ -169,6 +173,7 @@ def predictions(trained: TrainedModel, scored: Sequence[Scored]) -> list[Predict
             end=item.utterance.end,
             opinions={name: named(trained, values) for name, values in item.opinions.items()},
             shares={name: round(value, 4) for name, value in item.shares.items()},
+            dimensions=_read(trained, item),
             errors=item.errors,
             source=item.utterance.video or item.utterance.audio or item.utterance.image,
         )
@@ -194,6 +199,14 @@ def named(trained: TrainedModel, scores: np.ndarray) -> dict[str, float]:
     if values.size == 0 or np.isnan(values).any():
         return {}
     return {label: round(float(value), 6) for label, value in zip(trained.task.labels, values, strict=True)}
+
+
+def _read(trained: TrainedModel, item: Scored) -> dict[str, float]:
+    """The values beside the decision, by name."""
+    dimensions = trained.model.dimensions
+    if dimensions is None or item.dimensions is None:
+        return {}
+    return {name: round(float(value), 3) for name, value in zip(dimensions.names, item.dimensions, strict=True)}
 
 
 def is_recording(utterance: Utterance) -> bool:
@@ -401,7 +414,7 @@ def _table(path: Path) -> Iterator[Callable[[Prediction], None]]:
 def _row(item: Prediction) -> dict[str, Any]:
     """The cells of a prediction; of several modalities, the opinion and the share of each are "audio.LABEL", "audio.share"."""
     row = {"id": item.id, "start": item.start, "end": item.end, "text": item.text, "label": cell(item.label)}
-    row |= {"present": "|".join(item.present)} | dict(item.scores)
+    row |= {"present": "|".join(item.present)} | dict(item.scores) | dict(item.dimensions)
     for name, scores in item.opinions.items():
         row |= {f"{name}.{label}": value for label, value in scores.items()}
         row |= {f"{name}.share": item.shares[name]} if name in item.shares else {}

@@ -102,7 +102,7 @@ def ship(run: str | Path, folder: str | Path = FOLDER) -> Path:
     about = {key: value for key, value in trained.about.items() if key != "corpus"}
     data: dict[str, Any] = {
         "task": {"name": trained.task.name, **trained.task.state()},
-        "model": vars(config.model),
+        "model": {**vars(config.model), "dimensions": trained.settings.dimensions},
         "encoders": {name: fingerprint(encoder) for name, encoder in base.encoders.items()},
         "reading": trained.reading,
         "about": about,

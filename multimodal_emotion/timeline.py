@@ -140,6 +140,7 @@ class Pool:
         self._trained = trained
         self._scores = Mean()
         self._opinions: dict[str, Mean] = {}
+        self._dimensions = Mean()
         self._shares: dict[str, float] = {}
         self._errors: dict[str, None] = {}
 
@@ -149,6 +150,8 @@ class Pool:
         seconds = (window.utterance.end or 0.0) - (window.utterance.start or 0.0)
         if window.present:
             self._scores.add(window.scores, seconds)
+        if window.dimensions is not None:
+            self._dimensions.add(window.dimensions, seconds)
         for name, scores in window.opinions.items():
             self._opinions.setdefault(name, Mean()).add(scores, seconds)
         for name in window.present:
@@ -166,6 +169,7 @@ class Pool:
             errors=tuple(self._errors),
             opinions={name: mean.values() for name, mean in self._opinions.items()},
             shares={name: self._shares[name] / self._scores.seconds for name in present} if several else {},
+            dimensions=self._dimensions.values() if self._dimensions.seconds else None,
         )
 
 

@@ -121,6 +121,17 @@ def test_calibration_error_by_hand_and_by_a_loop() -> None:
         assert found == pytest.approx(expected, abs=1e-6)
 
 
+def test_calibration_noise_is_what_a_calibrated_model_gets() -> None:
+    # One bin: the gap between the mean of n fair coins and 1/2 is normal; its size is sqrt(2 / pi) deviations in the mean.
+    deviation = 0.5 / np.sqrt(400)
+    mean, most = metrics.calibration_noise(np.full(400, 0.5), draws=4000)
+    assert mean == pytest.approx(np.sqrt(2 / np.pi) * deviation, rel=0.05)
+    assert most == pytest.approx(1.96 * deviation, rel=0.08)
+    assert metrics.calibration_noise(np.ones(30)) == (0.0, 0.0)
+    few, many = (metrics.calibration_noise(np.random.default_rng(0).random(rows))[0] for rows in (50, 5000))
+    assert many < 0.2 * few
+
+
 # ---------------------------------------------------------------------------------------------------------------- spans
 
 

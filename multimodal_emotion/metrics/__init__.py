@@ -5,7 +5,7 @@ predicted and how often rightly. Sums of statistics -> figures; so a figure of a
 or dialogue each is one matrix product. Functions of sums take any leading axes, such as (resamples, labels, 3).
 """
 
-from multimodal_emotion.metrics._calibration import calibration_bins, calibration_error
+from multimodal_emotion.metrics._calibration import calibration_bins, calibration_error, calibration_noise
 from multimodal_emotion.metrics._direction import HIGHER_IS_BETTER
 from multimodal_emotion.metrics._labels import (
     accuracy,
@@ -54,6 +54,7 @@ __all__ = [
     "bootstrap",
     "calibration_bins",
     "calibration_error",
+    "calibration_noise",
     "ccc",
     "confusion",
     "f1",

@@ -95,6 +95,7 @@ def _shown(item: Prediction) -> dict[str, Any]:
         "end": item.end or 0.0,
         "opinions": plain.get("opinions", {}),
         "shares": plain.get("shares", {}),
+        "dimensions": plain.get("dimensions", {}),
     }
 
 
