@@ -49,6 +49,7 @@ bench: $(READY)
 
 pretrained: $(READY)
 	$(BIN)/multimodal-emotion train docs/recipes/pretrained.yaml --root $(CORPORA) --output runs/pretrained
+	$(BIN)/python docs/recipes/add_dimensions.py runs/pretrained $(CORPORA)/emobank
 	$(BIN)/python -m multimodal_emotion.shipped runs/pretrained
 	$(BIN)/python docs/recipes/evaluate_pretrained.py $(CORPORA)
 
