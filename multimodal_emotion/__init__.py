@@ -34,6 +34,7 @@ _HOMES = {
     "resume": "runs",
     "save": "checkpoint",
     "train": "api",
+    "tune": "tuning",
 }
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "resume",
     "save",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from multimodal_emotion.runs import Run, evaluate, resume
     from multimodal_emotion.shipped import pretrained
     from multimodal_emotion.tasks._base import Task
+    from multimodal_emotion.tuning import tune
 
 
 def __getattr__(name: str) -> Any:

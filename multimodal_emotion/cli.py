@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _complain(InputError(f"{place}{error.strerror or error}"), arguments.debug)
     except KeyboardInterrupt:
-        print("interrupted; `train --resume RUN` and the same `annotate` again go on", file=sys.stderr)
+        print("interrupted; `train --resume RUN` and the same `annotate` or `tune` again go on", file=sys.stderr)
         return 128 + signal.SIGINT
     return 0
 
@@ -81,6 +81,20 @@ def train(arguments: argparse.Namespace) -> None:
         run = runs.train(_config(arguments), arguments.output, progress=not arguments.quiet)
     _show_report(run.report, arguments.json)
     print(f"run: {run.folder}", file=sys.stderr)
+
+
+def tune(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion.tuning import tune as search
+
+    found = search(
+        _config(arguments),
+        arguments.search,
+        arguments.output,
+        trials=arguments.trials,
+        jobs=arguments.jobs,
+        progress=not arguments.quiet,
+    )
+    print(json.dumps(found.to_dict()) if arguments.json else found)
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -229,12 +243,12 @@ def _report_page(path: str | None) -> list[str]:
 
 
 def _config(arguments: argparse.Namespace) -> Any:
-    """The configuration of a `train` command: the file, then the flags, then --set, the later the stronger."""
+    """The configuration that a command names: the file, then the flags, then --set, the later the stronger."""
     from multimodal_emotion import api
     from multimodal_emotion import config as configuration
 
     if arguments.config is None and arguments.corpus is None:
-        raise InputError("train needs a CONFIG.yaml or --corpus NAME")
+        raise InputError(f"{arguments.verb} needs a CONFIG.yaml or --corpus NAME")
     return api.assemble(
         configuration.read(arguments.config) if arguments.config else configuration.Config(),
         corpus=arguments.corpus,
@@ -301,35 +315,36 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     verb = _verb(verbs, "train", train, "fine-tune on a corpus; never reads its test split", _TRAIN_EXAMPLE)
-    verb.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="a configuration, such as a run's config.yaml")
-    _corpus_flags(verb, required=False)
-    verb.add_argument("--preset", help="named encoders: embedded (packaged, offline), multilingual, base, large")
-    verb.add_argument(
-        "--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR"
-    )
-    verb.add_argument("--fusion", help="a fusion, such as concat or attention")
-    verb.add_argument("--modalities", help="use these only, such as audio,text")
-    verb.add_argument("--task", help="in place of the corpus' own")
+    _config_flags(verb)
     verb.add_argument(
         "--folds", metavar="COLUMN", help="cross-validate: speaker, dialogue, or a fold column of the corpus"
     )
-    _media_flags(verb)
-    verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
-    verb.add_argument("--epochs", type=int)
-    verb.add_argument("--seed", type=int)
-    verb.add_argument("--limit", type=int, help="use only so many training utterances")
-    verb.add_argument(
-        "--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration"
-    )
+    verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
     verb.add_argument("--output", metavar="RUN", help="a new folder")
     verb.add_argument("--resume", metavar="RUN", help="continue a training that was stopped")
+
+    verb = _verb(
+        verbs, "tune", tune, "search settings for the best score on validation; killed, it goes on", _TUNE_EXAMPLE
+    )
+    _config_flags(verb)
+    verb.add_argument(
+        "--search",
+        action="append",
+        default=[],
+        metavar="A.B=LOW..HIGH",
+        help="a range (with ,log), or a list: A.B=[X, Y]",
+    )
+    verb.add_argument("--trials", type=int, default=20, help="how many are to have ended, earlier calls included")
+    verb.add_argument("--jobs", type=int, default=1, help="trials at a time; OMP_NUM_THREADS shares the cores")
+    verb.add_argument("--output", metavar="STUDY", required=True, help="a new folder, or that of a study to go on with")
 
     verb = _verb(verbs, "evaluate", evaluate, "score a trained model on a split of a corpus", _EVALUATE_EXAMPLE)
     verb.add_argument("model", metavar="RUN", help="a run or a model folder")
     _corpus_flags(verb, required=True)
     verb.add_argument("--split", default="test", choices=("train", "validation", "test"))
     verb.add_argument("--modalities", help="use these only, such as audio,text")
-    _media_flags(verb)
+    _error_flag(verb)
+    verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
     verb.add_argument("--limit", type=int, help="score only so many utterances")
     verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
     verb.add_argument("--workers", type=int, default=0, help="processes that decode")
@@ -440,11 +455,31 @@ def _speed_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
 
 
-def _media_flags(verb: argparse.ArgumentParser) -> None:
+def _config_flags(verb: argparse.ArgumentParser) -> None:
+    """A whole configuration: a file, flags for what is often wanted, --set for the rest."""
+    verb.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="a configuration, such as a run's config.yaml")
+    _corpus_flags(verb, required=False)
+    verb.add_argument("--preset", help="named encoders: embedded (packaged, offline), multilingual, base, large")
+    verb.add_argument(
+        "--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR"
+    )
+    verb.add_argument("--fusion", help="a fusion, such as concat or attention")
+    verb.add_argument("--modalities", help="use these only, such as audio,text")
+    verb.add_argument("--task", help="in place of the corpus' own")
+    _error_flag(verb)
+    verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
+    verb.add_argument("--epochs", type=int)
+    verb.add_argument("--seed", type=int)
+    verb.add_argument("--limit", type=int, help="use only so many training utterances")
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration"
+    )
+
+
+def _error_flag(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--on-error", choices=("raise", "skip"), help="what a clip that cannot be decoded does: stop (raise), or count"
     )
-    verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
 
 
 def _corpus_flags(verb: Any, required: bool) -> None:
@@ -469,6 +504,11 @@ def _option_flags(verb: Any) -> None:
 _TRAIN_EXAMPLE = (
     "multimodal-emotion train --corpus dair_emotion --root dair_emotion --preset embedded --output runs/dair\n"
     "  multimodal-emotion train --resume runs/dair"
+)
+_TUNE_EXAMPLE = (
+    "multimodal-emotion tune --corpus dair_emotion --root dair_emotion --preset embedded --limit 2000 --epochs 3\n"
+    "    --search training.learning_rate=1e-5..3e-4,log --search 'training.batch_size=[16, 32]' --output studies/dair\n"
+    "  multimodal-emotion train studies/dair/best.yaml --output runs/dair"
 )
 _EVALUATE_EXAMPLE = (
     "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"

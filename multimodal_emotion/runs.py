@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -42,7 +42,7 @@ from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
 from multimodal_emotion.shipped import opened
 from multimodal_emotion.tasks._base import Task
-from multimodal_emotion.training import Fit, History
+from multimodal_emotion.training import Epoch, Fit, History
 
 Problems = dict[str, tuple[str, ...]]
 """By utterance, why something of it could not be decoded."""
@@ -67,19 +67,22 @@ class Run:
     config: Config
 
 
-def train(config: Config, output: str | Path, *, progress: bool = True) -> Run:
+def train(
+    config: Config, output: str | Path, *, progress: bool = True, watch: Callable[[Epoch], None] | None = None
+) -> Run:
     """Trains as the configuration says and writes a run folder. The test split is never read.
 
     Args:
         config: a whole configuration.
         output: a folder that does not exist yet, or is empty.
         progress: whether to show progress on standard error.
+        watch: is told of each epoch; what it raises ends the training.
 
     Raises:
         InputError: anything wrong with corpus, labels, checkpoint, settings or folder; nothing is written then.
     """
     refuse_used(Path(output))
-    return _train(config, Path(output), progress=progress)
+    return _train(config, Path(output), progress=progress, watch=watch)
 
 
 def refuse_used(folder: Path) -> None:
@@ -237,6 +240,7 @@ def fit(
     resume: bool = False,
     progress: bool = True,
     loggers: Mapping[str, Any] | None = None,
+    watch: Callable[[Epoch], None] | None = None,
 ) -> tuple[History, dict[str, Outcome]]:
     """Trains an assembled model in place.
 
@@ -248,6 +252,7 @@ def fit(
         resume: whether to continue from the state there.
         progress: whether to show progress on standard error.
         loggers: by name, as Lightning has them.
+        watch: is told of each epoch.
 
     Returns:
         What happened, and the outcome on the validation split (empty without one).
@@ -262,7 +267,17 @@ def fit(
     if settings.solver == "discriminant":
         history = solve(trained, rows, settings, config.seed)
     else:
-        job = Fit(trained, rows, held_out, settings, config.seed, folder=state, progress=progress, loggers=loggers)
+        job = Fit(
+            trained,
+            rows,
+            held_out,
+            settings,
+            config.seed,
+            folder=state,
+            progress=progress,
+            loggers=loggers,
+            watch=watch,
+        )
         if resume:
             job.resume()
         history = job.run()
@@ -374,7 +389,7 @@ def write_results(folder: Path, task: Task, report: Mapping[str, Any], outcomes:
     evaluation.write_json(folder / REPORT, report)
 
 
-def _train(config: Config, folder: Path, *, progress: bool) -> Run:
+def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epoch], None] | None = None) -> Run:
     splits = read_splits(config)
     task = task_for(config, splits.corpus)
     trained = assemble(config, task, splits.train)
@@ -397,6 +412,7 @@ def _train(config: Config, folder: Path, *, progress: bool) -> Run:
         resume=not fresh,
         progress=progress,
         loggers=loggers,
+        watch=watch,
     )
     report = evaluation.report(
         corpus=splits.corpus.name,

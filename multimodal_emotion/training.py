@@ -8,7 +8,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,7 @@ class Fit:
         folder: Path | None = None,
         progress: bool = True,
         loggers: Mapping[str, Any] | None = None,
+        watch: Callable[[Epoch], None] | None = None,
     ) -> None:
         """
         Args:
@@ -102,9 +103,11 @@ class Fit:
             folder: where resumable states are kept; None keeps none.
             progress: whether to show progress on standard error.
             loggers: see `_loggers`.
+            watch: is told of each epoch; what it raises ends the training.
         """
         self.trained, self.train, self.validation = trained, train, validation
         self.settings, self.seed, self.folder, self.progress = settings, seed, folder, progress
+        self.watch = watch
         keep_memory()
         device = torch.device("cuda" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
         self.precision = resolve_precision(settings.precision, device)
@@ -192,6 +195,8 @@ class Fit:
         self.keep(result)
         self.log(result)
         self.save_state(epoch + 1, 0)
+        if self.watch is not None:
+            self.watch(result)
 
     def step(self, batch: Batch, step: int) -> float:
         """One optimiser step; returns the loss. Everything random in it depends on the seed and the step alone."""
