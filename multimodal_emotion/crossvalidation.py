@@ -15,6 +15,7 @@ from multimodal_emotion.datasets._leakage import leakage
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.evaluation import Outcome
 from multimodal_emotion.files import write_text
+from multimodal_emotion.tasks._base import Task
 
 UNITS = ("speaker", "dialogue")
 
@@ -58,13 +59,14 @@ def cross_validate(
     loops = config.training.solver == "gradient"
     selects = loops and (config.training.keep == "best" or config.training.patience is not None)
     outcomes: dict[str, Outcome] = {}
+    tasks: dict[str, Task] = {}
     shared: dict[str, Any] = {}
     skipped: dict[str, Sequence[str]] = {}
-    partial: dict[str, list[Outcome]] = {}
+    partial: dict[str, dict[str, Outcome]] = {}
     for number, name in enumerate(names):
         held_out = names[(number + 1) % len(names)] if selects and len(names) > 2 else None
         rest = [item for other in names if other not in (name, held_out) for item in folds[other]]
-        task = runs.task_for(config, corpus)
+        task = tasks[name] = runs.task_for(config, corpus)
         trained = runs.assemble(config, task, rest)
         history, _ = runs.fit(trained, config, rest, folds[held_out] if held_out else None, progress=False)
         for problems in history.skipped.values():
@@ -74,7 +76,7 @@ def cross_validate(
         for chosen in runs.subsets(trained.modalities) if subsets else ():
             outcome = runs.score_split(trained, folds[name], config, chosen)
             if len(outcome):
-                partial.setdefault("+".join(chosen), []).append(outcome)
+                partial.setdefault("+".join(chosen), {})[name] = outcome
         if progress:
             figure = task.metrics(outcomes[name].targets, outcomes[name].scores)[task.primary_metric]
             print(
@@ -83,13 +85,14 @@ def cross_validate(
                 file=sys.stderr,
                 flush=True,
             )
+    outcomes = _decided(task, tasks, outcomes)
     report = evaluation.report(
         corpus=corpus.name,
         task=task,
         seed=config.seed,
         outcomes={},
         folds=outcomes,
-        subsets={names: Outcome.join(parts) for names, parts in partial.items()},
+        subsets={names: Outcome.join(_decided(task, tasks, parts).values()) for names, parts in partial.items()},
         leakage={"folds": shared},
         skipped={"pooled": skipped},
     )
@@ -100,6 +103,14 @@ def cross_validate(
     evaluation.write_predictions(folder / "predictions" / "pooled.csv", task, Outcome.join(outcomes.values()))
     evaluation.write_json(folder / runs.REPORT, report)
     return report
+
+
+def _decided(task: Task, tasks: Mapping[str, Task], outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Outcomes of folds that one task decodes as each fold's own would."""
+    return {
+        name: replace(outcome, scores=task.as_decided_by(tasks[name], outcome.scores))
+        for name, outcome in outcomes.items()
+    }
 
 
 def group(utterances: Sequence[Utterance], column: str, corpus: str) -> dict[str, list[Utterance]]:

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from multimodal_emotion.batch import MaskedSequence, pad
-from multimodal_emotion.encoders._pooling import POOLINGS, LayerMix, Standardise, pooling, sinusoids
+from multimodal_emotion.encoders._pooling import POOLINGS, LayerMix, Standardise, pooling
 from multimodal_emotion.errors import InputError
+from multimodal_emotion.positions import sinusoids
 
 REDUCING = sorted(set(POOLINGS) - {"none"})
 

@@ -370,6 +370,18 @@ def test_cross_fitted_scores_decide_by_the_thresholds_of_the_other_fifths() -> N
     np.testing.assert_array_equal(moved(values, old, new) >= new, values >= old)
 
 
+def test_pooled_folds_are_decided_by_their_own_thresholds() -> None:
+    last, first = build("multilabel"), build("multilabel")
+    assert isinstance(last, Multilabel)
+    assert isinstance(first, Multilabel)
+    generator = np.random.default_rng(2)
+    scores = [generator.random(4) for _ in range(100)]
+    assert last.as_decided_by(first, scores) is scores
+    first.thresholds, last.thresholds = np.array([0.1, 0.4, 0.5, 0.9]), np.array([0.7, 0.4, 0.2, 0.3])
+    assert last.decode(np.stack(last.as_decided_by(first, scores))) == first.decode(np.stack(scores))
+    assert last.decode(np.stack(scores)) != first.decode(np.stack(scores))
+
+
 # -------------------------------------------------------------------------------------------------- sequence labelling
 
 

@@ -1,6 +1,5 @@
 """From a sequence of vectors to one vector (or a shorter sequence), safe for rows of one step and for absent rows."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 
 from multimodal_emotion.batch import MaskedSequence
 from multimodal_emotion.errors import InputError, unknown
+from multimodal_emotion.positions import sinusoids
 
 TINY = 1e-10
 """Variances below this count as zero; it keeps the gradient of the standard deviation finite."""
@@ -224,16 +224,6 @@ class Standardise(nn.Module):
         self.mean.copy_(mean)
         self.deviation.copy_(torch.where(deviation > 1e-6 * (1 + mean.abs()), deviation, 1.0))
         self.fitted.fill_(True)
-
-
-def sinusoids(steps: int, dim: int, device: torch.device | None = None) -> Float[Tensor, "steps dim"]:
-    """Sines and cosines of geometrically falling frequency: which step it is, for as many steps as wanted.
-
-    Source: Attention Is All You Need, 2017, arXiv 1706.03762.
-    """
-    frequencies = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10000.0) / dim))
-    angles = torch.arange(steps, device=device).unsqueeze(1) * frequencies
-    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)[:, :dim]
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:

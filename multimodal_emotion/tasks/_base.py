@@ -106,6 +106,14 @@ class Task(ABC):
         """
         return scores
 
+    def as_decided_by(self, other: "Task", scores: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Scores that this task decodes as another of its kind decodes those given: folds tune their own thresholds.
+
+        Returns:
+            The scores themselves where nothing is tuned.
+        """
+        return scores
+
     @abstractmethod
     def statistics(self, targets: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> Statistics:
         """What figures are made of: arrays (N, ...) by name, of which sums are taken."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from multimodal_emotion import metrics
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.metrics import Statistics
+from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.tasks._classification import Classification, figures_by_label
 from multimodal_emotion.tasks._losses import sigmoid_loss, sigmoid_weights
 from multimodal_emotion.tasks._options import number
@@ -116,6 +117,12 @@ class Multilabel(Classification):
             others = tuned_thresholds(np.stack(scores)[~here], true[~here], self.threshold)
             fitted[here] = moved(fitted[here], others, self.thresholds)
         return list(fitted)
+
+    def as_decided_by(self, other: Task, scores: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Scores moved from the other's thresholds to these."""
+        assert isinstance(other, Multilabel)
+        same = np.array_equal(self.thresholds, other.thresholds)
+        return scores if same or not len(scores) else list(moved(np.stack(scores), other.thresholds, self.thresholds))
 
     def learned(self) -> dict[str, Any]:
         """The thresholds, by label."""
