@@ -1,18 +1,24 @@
-"""Ways to fine-tune MiniLM on 64 sentences of each label of dair-ai/emotion: the rows of docs/methods.md.
+"""Ways to fine-tune the packaged encoders on four small tasks: the rows of docs/methods.md.
 
-Three seeds, which also draw the sentences; the same epochs, batches and rates for every row. Nothing is selected: the last
-epoch is kept, and 1,000 validation sentences are scored once. A row that is there already is not measured again.
+The seed also draws the training rows. All rows of a task have the same epochs, batches and rates but for what they change;
+nothing is selected: the last epoch is kept, and scored once. Each measurement has a process of its own, so that its peak
+memory is its own. What the file of results has already is not measured again.
 
-    python benchmarks/methods.py CORPUS RESULTS.jsonl [NAME ...]
+    python benchmarks/methods.py CORPORA RESULTS.jsonl [--task dair64] [--row full lora] [--seeds 3]
+    python benchmarks/methods.py --table RESULTS.jsonl
 """
 
+import argparse
 import csv
 import json
+import multiprocessing
 import random
 import resource
-import sys
+import statistics
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +27,92 @@ from multimodal_emotion import config as configuration
 from multimodal_emotion import presets, runs
 from multimodal_emotion.config import Config, CorpusConfig
 
-EACH, SCORED, EPOCHS = 64, 1000, 12
-ADAPTER, METHODS = "model.encoders.text.adapter", "training.methods"
+EACH = 64
+"""Training sentences of each label of the task dair64."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt from.
+
+    Attributes:
+        corpus: also the name of its folder.
+        modality: the only one.
+        split: that is scored.
+        scored: how many of it at most.
+        settings: of every row.
+        figures: of the report, the first is the table's.
+    """
+
+    corpus: str
+    modality: str
+    split: str
+    scored: int | None
+    settings: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+TASKS = {
+    "dair64": Task("dair_emotion", "text", "validation", 1000, ("training.epochs=12",), ("accuracy", "macro_f1")),
+    "meld": Task(
+        "meld",
+        "text",
+        "validation",
+        None,
+        ("corpus.context=3", "corpus.limit=4000", "training.epochs=2"),
+        ("weighted_f1", "macro_f1", "accuracy"),
+    ),
+    "ravdess": Task(
+        "ravdess",
+        "audio",
+        "test",
+        None,
+        ("corpus.limit=360", "training.freeze=none", "training.epochs=6", "training.batch_size=16"),
+        ("uar", "accuracy"),
+    ),
+    "ferplus": Task(
+        "ferplus",
+        "image",
+        "validation",
+        2000,
+        (
+            "corpus.limit=2000",
+            "training.freeze=none",
+            "training.epochs=3",
+            "model.encoders.image.faces=frame",
+        ),
+        ("accuracy", "macro_f1"),
+    ),
+}
+
+ADAPTER, METHODS = "model.encoders.MODALITY.adapter", "training.methods"
 
 ROWS: dict[str, list[str]] = {
     "full": [],
     "lora": [f"{ADAPTER}={{type: lora, rank: 8}}"],
+    "head": ["training.freeze=all", "training.cache=false"],
     "fgm": [f"{METHODS}={{fgm: {{}}}}"],
     "mixup": [f"{METHODS}={{mixup: {{}}}}"],
     "r_drop": [f"{METHODS}={{r_drop: {{}}}}"],
+    "label_smoothing": ["task.options.label_smoothing=0.1"],
     "houlsby": [f"{ADAPTER}={{type: bottleneck, size: 32}}"],
     "pfeiffer": [f"{ADAPTER}={{type: bottleneck, size: 32, placement: feed_forward}}"],
     "bitfit": [f"{ADAPTER}={{type: bitfit}}", "training.learning_rate=1e-3"],
-    "head": ["training.freeze=all"],
     "gradual": [f"{METHODS}={{gradual: {{}}}}"],
     "layer_decay": ["training.layer_decay=0.8"],
     "average": ["training.average=0.99"],
-    "label_smoothing": ["task.options.label_smoothing=0.1"],
     "virtual_adversarial": [f"{METHODS}={{virtual_adversarial: {{}}}}"],
     "pgd": [f"{METHODS}={{pgd: {{}}}}"],
+    "class_weights": ["task.options.class_weights=balanced"],
+    "effective_number": ["task.options.class_weights=effective"],
+    "focal": ["task.options.focal_gamma=2"],
+    "logit_adjustment": ["task.options.logit_adjustment=1"],
 }
 
 
-def few(corpus: Any, path: Path, seed: int) -> None:
+def few(root: Path, path: Path, seed: int) -> None:
     """A table of so many training sentences of each label, and a few to validate on."""
+    corpus = me.load_corpus("dair_emotion", root)
     by_label = defaultdict(list)
     for utterance in corpus.utterances("train"):
         by_label[utterance.label].append(utterance)
@@ -56,42 +124,90 @@ def few(corpus: Any, path: Path, seed: int) -> None:
         writer.writerows([it.id, it.text, it.label, split] for it, split in rows)
 
 
-def measure(root: str, row: str, seed: int) -> dict[str, Any]:
+def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
     """One training and its figures."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        few(me.load_corpus("dair_emotion", root), folder / "few.csv", seed)
-        base = Config(corpus=CorpusConfig("manifest", str(folder / "few.csv")), seed=seed)
-        fixed = [f"training.epochs={EPOCHS}", "training.keep=last", "training.logger=none"]
-        config = configuration.with_settings(presets.apply(base, "embedded", ["text"]), fixed + ROWS[row])
-        before = resource.getrusage(resource.RUSAGE_SELF)
-        run = runs.train(config, folder / "run", progress=False)
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        report = runs.evaluate(run.trained, "dair_emotion", root, split="validation", limit=SCORED)
-        figures = report["splits"]["validation"]
-        return {
-            "row": row,
-            "seed": seed,
-            "settings": ROWS[row],
-            "accuracy": figures["accuracy"],
-            "macro_f1": figures["macro_f1"],
-            "trained": run.report["train"]["parameters"]["trained"],
-            "seconds": round(run.report["train"]["seconds"], 1),
-            "processor_seconds": round(after.ru_utime - before.ru_utime, 1),
-        }
+    task, own = TASKS[name], Path(root) / TASKS[name].corpus
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        corpus = CorpusConfig(task.corpus, str(own))
+        if name == "dair64":
+            few(own, folder / "few.csv", seed)
+            corpus = CorpusConfig("manifest", str(folder / "few.csv"))
+        base = presets.apply(Config(corpus=corpus, seed=seed), "embedded", [task.modality])
+        fixed = ["training.keep=last", "training.logger=none", *task.settings]
+        changed = [setting.replace("MODALITY", task.modality) for setting in ROWS[row]]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+        run = runs.train(configuration.with_settings(base, fixed + changed), folder / "run", progress=False)
+        seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
+        report = runs.evaluate(run.trained, task.corpus, own, split=task.split, limit=task.scored)
+    figures, train = report["splits"][task.split], run.report["train"]
+    return {
+        "task": name,
+        "row": row,
+        "seed": seed,
+        "settings": changed,
+        **{figure: figures[figure] for figure in task.figures},
+        "f1": {label: each["f1"] for label, each in figures["per_label"].items()},
+        "trained": train["parameters"]["trained"],
+        "processor_seconds": round(seconds, 1),
+        "peak_rss_mb": round(train["peak_rss_mb"]),
+    }
 
 
-def main(root: str, results: str, *wanted: str) -> None:
+def measure_all(root: str, results: Path, names: Sequence[str], rows: Sequence[str], seeds: int) -> None:
     """Measures what is not there yet, a seed of every row before the next seed."""
-    path = Path(results)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    done = {(found["row"], found["seed"]) for found in map(json.loads, lines)}
-    for seed in range(3):
-        for row in wanted or ROWS:
-            if (row, seed) not in done:
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(measure(root, row, seed)) + "\n")
+    done = {(found["task"], found["row"], found["seed"]) for found in read(results)}
+    for name in names:
+        for wanted in [(name, row, seed) for seed in range(seeds) for row in rows]:
+            if wanted not in done:
+                with multiprocessing.get_context("spawn").Pool(1) as alone:
+                    found = alone.apply(measure, (root, *wanted))
+                with results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(found) + "\n")
+
+
+def read(results: Path) -> list[dict[str, Any]]:
+    """What was measured."""
+    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
+
+
+def table(found: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and standard deviation over seeds of every row, in Markdown."""
+    lines = []
+    for name in dict.fromkeys(each["task"] for each in found):
+        figures = (*TASKS[name].figures[:2], *(("fear", "disgust") if name == "meld" else ()))
+        heads = [name, "seeds", *figures, "trained", "processor s", "peak MB"]
+        lines += ["", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+        for row in dict.fromkeys(each["row"] for each in found if each["task"] == name):
+            group = [each for each in found if (each["task"], each["row"]) == (name, row)]
+            cells = [spread([each.get(figure, each["f1"].get(figure)) for each in group]) for figure in figures]
+            costs = [statistics.mean(each[key] for each in group) for key in ("processor_seconds", "peak_rss_mb")]
+            cells += [f"{group[0]['trained']:,}", *(f"{cost:,.0f}" for cost in costs)]
+            lines.append(f"| {row} | {len(group)} | {' | '.join(cells)} |")
+    return "\n".join(lines).strip()
+
+
+def spread(values: Sequence[float | int]) -> str:
+    """Such as ".603 ± .012"; one value alone has no deviation."""
+    shown = f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
+    return shown.replace("0.", ".")
+
+
+def main() -> None:
+    """Measures, or shows what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="+", metavar="CORPORA RESULTS", help="with --table: RESULTS alone")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--task", nargs="+", choices=TASKS, default=["dair64"])
+    parser.add_argument("--row", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--seeds", type=int, default=3)
+    given = parser.parse_args()
+    if given.table:
+        print(table(read(Path(given.paths[0]))))
+    else:
+        root, results = given.paths
+        measure_all(root, Path(results), given.task, given.row, given.seeds)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -93,6 +93,8 @@ class TrainingConfig:
         methods: further methods: {a file name of methods/: its settings}, such as {fgm: {epsilon: 0.1}, r_drop: {}}.
         epochs: passes over the training split.
         batch_size: utterances in a step.
+        sampling: "none", each utterance once in an epoch; or what is balanced: "label", "speaker", "dialogue" or a column of
+            the corpus ("corpus", of a union). An epoch stays as long; rare ones come several times, frequent ones not all.
         learning_rate: of the pretrained parts.
         head_learning_rate: of everything that starts from scratch (pooling, fusion, head, what adapters add).
         layer_decay: factor on the learning rate from each block of an encoder to the one below it.
@@ -126,6 +128,7 @@ class TrainingConfig:
     methods: dict[str, Any] = field(default_factory=dict)
     epochs: int = 5
     batch_size: int = 16
+    sampling: str = "none"
     learning_rate: float = 5e-5
     head_learning_rate: float = 5e-4
     layer_decay: float = 1.0

@@ -1,10 +1,11 @@
 """Utterances -> batches: prepares each modality, codes the label, groups rows of similar length, pads."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -166,7 +167,14 @@ def collate_for(
     return Collate(fills, task, lengths, encoded)
 
 
-def plan(lengths: Sequence[int], batch_size: int, *, seed: int | None = None, buckets: bool = True) -> list[list[int]]:
+def plan(
+    lengths: Sequence[int],
+    batch_size: int,
+    *,
+    seed: int | None = None,
+    buckets: bool = True,
+    groups: Sequence[Hashable] | None = None,
+) -> list[list[int]]:
     """Which rows make each batch.
 
     Args:
@@ -174,13 +182,17 @@ def plan(lengths: Sequence[int], batch_size: int, *, seed: int | None = None, bu
         batch_size: rows in a batch; the last may be smaller.
         seed: shuffles; None keeps the order (with buckets: sorted by length throughout).
         buckets: rows of similar length together, within shuffled groups of MEGABATCH batches; the batches are shuffled.
+        groups: of each row; each group then gives as many rows, see `balanced`. Needs a seed.
 
     Returns:
-        Lists of row numbers; each row is in exactly one.
+        Lists of row numbers, as many as there are rows; without groups each row is in exactly one.
     """
     count = len(lengths)
     generator = np.random.default_rng(seed)
-    order = np.arange(count) if seed is None else generator.permutation(count)
+    if groups is not None:
+        order = balanced(groups, generator)
+    else:
+        order = np.arange(count) if seed is None else generator.permutation(count)
     if buckets:
         span = max(count, 1) if seed is None else batch_size * MEGABATCH
         keys = np.asarray(lengths)
@@ -190,6 +202,50 @@ def plan(lengths: Sequence[int], batch_size: int, *, seed: int | None = None, bu
     if buckets and seed is not None:
         generator.shuffle(batches)
     return batches
+
+
+def balanced(groups: Sequence[Hashable], generator: np.random.Generator) -> Int[np.ndarray, " rows"]:
+    """As many row numbers as there are rows, shuffled, of which each group has as many (but for one).
+
+    Rows of a small group are repeated, each as often (but for one); of a large group, a part is drawn.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for number, group in enumerate(groups):
+        members.setdefault(group, []).append(number)
+    # Which groups give one more than the others is drawn too.
+    quotas = len(groups) // len(members) + (generator.permutation(len(members)) < len(groups) % len(members))
+    drawn = [
+        np.concatenate([generator.permutation(numbers) for _ in range(-(-quota // len(numbers)))])[:quota]
+        for numbers, quota in zip(members.values(), quotas, strict=True)
+    ]
+    return generator.permutation(np.concatenate(drawn))
+
+
+def groups_of(utterances: Sequence[Utterance], task: Task, by: str) -> list[Hashable] | None:
+    """What `training.sampling` balances.
+
+    Args:
+        utterances: labelled.
+        task: codes their labels.
+        by: "label", "speaker", "dialogue" or a column of `extra` ("corpus", of several as one); "none" gives None.
+
+    Raises:
+        InputError: a task without one label for each utterance; an utterance without a value.
+    """
+    if by == "none":
+        return None
+    if by == "label":
+        if task.space != "probability" or task.resolution != "utterance":
+            raise InputError(
+                f"training.sampling label needs one label for each utterance, which task {task.name} has not"
+            )
+        return [task.label(task.target(utterance)) for utterance in utterances]  # type: ignore[misc]
+    values = [getattr(each, by) if by in ("speaker", "dialogue") else each.extra.get(by) for each in utterances]
+    if None in values:
+        without = utterances[values.index(None)]
+        known = ", ".join(("label", "speaker", "dialogue", *without.extra))
+        raise InputError(f"training.sampling is {by!r}, but utterance {without.id} has none (known: {known})")
+    return values
 
 
 def loader(

@@ -37,7 +37,7 @@ from multimodal_emotion.extraction import extract
 from multimodal_emotion.files import cache_folder, write_text
 from multimodal_emotion.fusion.late import Late
 from multimodal_emotion.inference import score_rows
-from multimodal_emotion.loading import Rows
+from multimodal_emotion.loading import Rows, groups_of
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
 from multimodal_emotion.shipped import opened
@@ -189,6 +189,7 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
     """
     for utterance in utterances:
         task.target(utterance)
+    groups_of(utterances, task, config.training.sampling)
     task.prepare(utterances)
     torch.manual_seed(config.seed)
     model = checkpoint.build(config.model, task)

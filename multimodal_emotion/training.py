@@ -26,7 +26,7 @@ from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import atomic_path
 from multimodal_emotion.fusion._balance import modulate, modulation
 from multimodal_emotion.inference import autocast, resolve_precision, score_rows
-from multimodal_emotion.loading import Rows, collate_for, loader, plan
+from multimodal_emotion.loading import Rows, collate_for, groups_of, loader, plan
 from multimodal_emotion.methods._base import Method, Step
 from multimodal_emotion.model import Output
 from multimodal_emotion.optimisation import Average, build_optimizer, rate_factor
@@ -127,6 +127,7 @@ class Fit:
         self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
         self.average = Average(trained.model, settings.average) if settings.average else None
         self.lengths = [train.length(index) for index in range(len(train))]
+        self.groups = groups_of(train.utterances, trained.task, settings.sampling)
         self.collate = collate_for(trained.preparations, trained.task, settings.padding, train.encoded)
         self.steps_per_epoch = len(self.batches(0))
         self.epochs: list[Epoch] = []
@@ -139,7 +140,11 @@ class Fit:
     def batches(self, epoch: int) -> list[list[int]]:
         """This process' batches of an epoch; every process gets as many."""
         batches = plan(
-            self.lengths, self.settings.batch_size, seed=_mix(self.seed, "order", epoch), buckets=self.settings.buckets
+            self.lengths,
+            self.settings.batch_size,
+            seed=_mix(self.seed, "order", epoch),
+            buckets=self.settings.buckets,
+            groups=self.groups,
         )
         world, rank = self.fabric.world_size, self.fabric.global_rank
         return batches[rank : len(batches) // world * world : world] if world > 1 else batches

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,9 @@ import torch
 from multimodal_emotion.batch import Utterance, pad
 from multimodal_emotion.encoders._base import Preparation
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.loading import Rows, collate_for, loader, plan
+from multimodal_emotion.loading import Rows, collate_for, groups_of, loader, plan
+from multimodal_emotion.tasks.multiclass import Multiclass
+from multimodal_emotion.tasks.multilabel import Multilabel
 
 
 class Letters(Preparation):
@@ -85,6 +89,50 @@ def test_buckets_save_padding_and_stay_shuffled():
     assert plan(lengths, 16, seed=1) != grouped
     means = [np.mean([lengths[n] for n in batch]) for batch in grouped]
     assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.3
+
+
+@pytest.mark.parametrize("buckets", [True, False])
+def test_a_balanced_plan_has_as_many_rows_of_each_group(buckets):
+    groups = ["many"] * 80 + ["some"] * 18 + ["few"] * 4
+    lengths = np.random.default_rng(0).integers(1, 50, len(groups)).tolist()
+    epochs = [plan(lengths, 16, seed=seed, buckets=buckets, groups=groups) for seed in range(3)]
+    for batches in epochs:
+        numbers = [number for batch in batches for number in batch]
+        assert len(numbers) == len(groups)
+        assert Counter(groups[number] for number in numbers) == {"many": 34, "some": 34, "few": 34}
+        times = Counter(numbers)
+        # What is repeated is repeated evenly, what is drawn from is drawn without replacement.
+        assert {times[n] for n in range(80)} == {0, 1}
+        assert {times[n] for n in range(80, 98)} == {1, 2}
+        assert {times[n] for n in range(98, 102)} == {8, 9}
+    assert epochs[0] == plan(lengths, 16, seed=0, buckets=buckets, groups=groups)
+    drawn = [{n for batch in batches for n in batch if n < 80} for batches in epochs]
+    assert drawn[0] != drawn[1] != drawn[2]
+
+
+def test_groups_that_do_not_divide_an_epoch_differ_by_one_row_in_it():
+    groups = [*"aaaaaaab", "c", "c"]
+    for seed in range(5):
+        (numbers,) = plan([1] * 10, 10, seed=seed, groups=groups)
+        assert sorted(Counter(groups[n] for n in numbers).values()) == [3, 3, 4]
+
+
+def test_what_sampling_may_balance():
+    task = Multiclass(["joy", "fear"])
+    utterances = [
+        Utterance(id=str(n), text="x", label=label, speaker=str(n % 2), extra={"corpus": f"c{n}"})
+        for n, label in enumerate(["joy", {"joy": 1.0, "fear": 2.0}, "joy"])
+    ]
+    assert groups_of(utterances, task, "none") is None
+    assert groups_of(utterances, task, "label") == ["joy", "fear", "joy"]
+    assert groups_of(utterances, task, "speaker") == ["0", "1", "0"]
+    assert groups_of(utterances, task, "corpus") == ["c0", "c1", "c2"]
+    with pytest.raises(InputError, match=r"is 'corpsu', but utterance 0 has none \(known: label, .*, corpus\)"):
+        groups_of(utterances, task, "corpsu")
+    with pytest.raises(InputError, match="utterance 0 has none"):
+        groups_of(utterances, task, "dialogue")
+    with pytest.raises(InputError, match="which task multilabel has not"):
+        groups_of(utterances, Multilabel(["joy", "fear"]), "label")
 
 
 def test_an_empty_plan():

@@ -75,6 +75,18 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_workers(config, tmp_p
     assert not same(weights(one.folder), weights(third.folder))
 
 
+def test_balanced_sampling_is_refused_before_anything_is_written_and_otherwise_trains(config, tmp_path):
+    config.training.sampling = "corpus"
+    with pytest.raises(InputError, match="is 'corpus', but utterance"):
+        runs.train(config, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+    config.training.epochs = 1
+    found = []
+    for config.training.sampling in ("none", "label"):
+        found.append(weights(runs.train(config, tmp_path / config.training.sampling, progress=False).folder))
+    assert not same(*found)
+
+
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_a_killed_training_continues_to_the_same_weights(config, tmp_path, average, monkeypatch):
     """Killed for real, by SIGKILL, in the middle of an epoch, twice."""
