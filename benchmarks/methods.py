@@ -13,6 +13,7 @@ import csv
 import json
 import multiprocessing
 import random
+import re
 import resource
 import statistics
 import tempfile
@@ -87,6 +88,12 @@ TASKS = {
 
 ADAPTER, METHODS = "model.encoders.MODALITY.adapter", "training.methods"
 
+AUGMENTATION = {
+    "text": "{word_dropout: {share: 0.1}, synonyms: {share: 0.3}, swap: {share: 0.1}, typos: {share: 0.05}}",
+    "audio": "{noise: {}, speed: {}, masks: {}}",
+    "image": "{flip: {}, crop: {}, colour: {}}",
+}
+
 ROWS: dict[str, list[str]] = {
     "full": [],
     "lora": [f"{ADAPTER}={{type: lora, rank: 8}}"],
@@ -95,6 +102,7 @@ ROWS: dict[str, list[str]] = {
     "mixup": [f"{METHODS}={{mixup: {{}}}}"],
     "r_drop": [f"{METHODS}={{r_drop: {{}}}}"],
     "label_smoothing": ["task.options.label_smoothing=0.1"],
+    "augmentation": ["training.augmentation.MODALITY=AUGMENTATION"],
     "houlsby": [f"{ADAPTER}={{type: bottleneck, size: 32}}"],
     "pfeiffer": [f"{ADAPTER}={{type: bottleneck, size: 32, placement: feed_forward}}"],
     "bitfit": [f"{ADAPTER}={{type: bitfit}}", "training.learning_rate=1e-3"],
@@ -106,6 +114,7 @@ ROWS: dict[str, list[str]] = {
     "class_weights": ["task.options.class_weights=balanced"],
     "effective_number": ["task.options.class_weights=effective"],
     "focal": ["task.options.focal_gamma=2"],
+    "balanced_sampling": ["training.sampling=label"],
     "logit_adjustment": ["task.options.logit_adjustment=1"],
 }
 
@@ -135,7 +144,10 @@ def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
             corpus = CorpusConfig("manifest", str(folder / "few.csv"))
         base = presets.apply(Config(corpus=corpus, seed=seed), "embedded", [task.modality])
         fixed = ["training.keep=last", "training.logger=none", *task.settings]
-        changed = [setting.replace("MODALITY", task.modality) for setting in ROWS[row]]
+        changed = [
+            setting.replace("MODALITY", task.modality).replace("AUGMENTATION", AUGMENTATION[task.modality])
+            for setting in ROWS[row]
+        ]
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
         run = runs.train(configuration.with_settings(base, fixed + changed), folder / "run", progress=False)
         seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
@@ -190,7 +202,7 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
 def spread(values: Sequence[float | int]) -> str:
     """Such as ".603 ± .012"; one value alone has no deviation."""
     shown = f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
-    return shown.replace("0.", ".")
+    return re.sub(r"\b0\.", ".", shown)
 
 
 def main() -> None:

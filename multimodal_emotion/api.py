@@ -1,12 +1,14 @@
 """The Python face of `train`: a corpus and a few words instead of a whole configuration."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from multimodal_emotion import config as configuration
-from multimodal_emotion import presets, registry, runs
+from multimodal_emotion import presets, registry, runs, shipped
 from multimodal_emotion.config import Config
+from multimodal_emotion.errors import InputError
 from multimodal_emotion.runs import Run
 
 
@@ -25,6 +27,7 @@ def train(
     epochs: int | None = None,
     limit: int | None = None,
     seed: int | None = None,
+    initial: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     progress: bool = True,
@@ -44,6 +47,8 @@ def train(
         level: which of the corpus' label sets.
         context: utterances of the dialogue read before each one.
         epochs, limit, seed: see `Config`.
+        initial: a run or model folder, or "pretrained", to start from; without preset and encoders the model is built as
+            that one is, and reads as much context, where it is not stated.
         options: further settings of the corpus.
         settings: further "a.b=value" settings.
         progress: whether to show progress on standard error.
@@ -67,6 +72,7 @@ def train(
         epochs=epochs,
         limit=limit,
         seed=seed,
+        initial=initial,
         options=options or {},
         settings=settings,
     )
@@ -88,6 +94,7 @@ def assemble(
     epochs: int | None = None,
     limit: int | None = None,
     seed: int | None = None,
+    initial: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
 ) -> Config:
@@ -102,6 +109,10 @@ def assemble(
     config.task.name = task or config.task.name
     named = presets.parse_encoders(encoders)
     config.model.encoders = named or config.model.encoders
+    if initial is not None:
+        if not (preset or config.model.encoders):
+            _build_as(initial, config, context)
+        config.model.initial = str(initial)
     if preset or not config.model.encoders:
         cls = registry.find("datasets", place.name)
         wanted = place.modalities or cls.modalities  # type: ignore[attr-defined]
@@ -111,3 +122,15 @@ def assemble(
     if epochs is not None:
         config.training.epochs = epochs
     return configuration.with_settings(config, settings)
+
+
+def _build_as(source: str | Path, config: Config, context: int | None) -> None:
+    """Takes over encoders, fusion and head of another model, for the modalities that are wanted, and its context."""
+    model, reading = shipped.architecture(source)
+    known = registry.find("datasets", config.corpus.name).modalities  # type: ignore[attr-defined]
+    left_out = {"audio", "image", "text"} - set(config.corpus.modalities or known)
+    encoders = {name: given for name, given in model.encoders.items() if name not in left_out}
+    if not encoders:
+        raise InputError(f"{source} reads {', '.join(model.encoders)}, of which the corpus has nothing")
+    config.model = replace(model, encoders=encoders, fusion=model.fusion if len(encoders) > 1 else None)
+    config.corpus.context = int(reading.get("context", 0)) if context is None else context

@@ -187,6 +187,23 @@ def load_task(folder: str | Path) -> Task:
         return _task(data)
 
 
+def architecture(folder: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """What a model folder, or a run's model, is built from, without its weights; and how utterances are read for it.
+
+    Raises:
+        InputError: no such folder, or its config.json is not what it should be.
+    """
+    place = _model_folder(folder)
+    data = _described(place)
+    with _of_this_package(place):
+        settings = ModelConfig(**data["model"])
+        for name, given in settings.encoders.items():
+            known = registry.settings(registry.find("encoders", given["type"], own_code=False))
+            own = {"checkpoint": str(place / ENCODERS / name), "weights": False}
+            given.update({key: value for key, value in own.items() if key in known})
+    return settings, dict(data.get("reading", {}))
+
+
 def merge(trained: TrainedModel) -> TrainedModel:
     """The model with its adapters folded into the weights: a plain one, with outputs that are equal but for rounding.
 

@@ -97,6 +97,37 @@ def tune(arguments: argparse.Namespace) -> None:
     print(json.dumps(found.to_dict()) if arguments.json else found)
 
 
+def pretrain(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import prediction, presets
+    from multimodal_emotion.corpora import load_corpus
+    from multimodal_emotion.pretraining import pretrain as pretrain_on
+
+    if bool(arguments.inputs) == bool(arguments.corpus):
+        raise InputError("pretrain needs either INPUTs (.txt, .csv, a folder of recordings) or --corpus NAME")
+    if arguments.corpus:
+        corpus = load_corpus(arguments.corpus, arguments.root, level=arguments.level, **_corpus_options(arguments))
+        utterances = list(corpus.utterances("train"))
+    else:
+        utterances = list(prediction.sources(arguments.inputs, arguments.column))
+    encoders = presets.parse_encoders([arguments.encoders])
+    if len(encoders) != 1:
+        raise InputError(f"--encoders {arguments.encoders}: pretrain trains one encoder at a time")
+    (encoder,) = encoders.values()
+    report = pretrain_on(
+        utterances,
+        encoder,
+        arguments.output,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+        progress=not arguments.quiet,
+    )
+    held = report["held_out"]
+    summary = f"{report['utterances']} utterances; loss on {held['n']} held-out ones {held['before']:.3f} -> {held['after']:.3f}"
+    print(json.dumps(report) if arguments.json else summary)
+
+
 def evaluate(arguments: argparse.Namespace) -> None:
     from multimodal_emotion import runs
 
@@ -263,6 +294,7 @@ def _config(arguments: argparse.Namespace) -> Any:
         epochs=arguments.epochs,
         limit=arguments.limit,
         seed=arguments.seed,
+        initial=arguments.initial,
         options=_corpus_options(arguments),
         settings=[*([f"corpus.on_error={arguments.on_error}"] if arguments.on_error else []), *arguments.set],
     )
@@ -337,6 +369,17 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--trials", type=int, default=20, help="how many are to have ended, earlier calls included")
     verb.add_argument("--jobs", type=int, default=1, help="trials at a time; OMP_NUM_THREADS shares the cores")
     verb.add_argument("--output", metavar="STUDY", required=True, help="a new folder, or that of a study to go on with")
+
+    verb = _verb(verbs, "pretrain", pretrain, "train an encoder further on unlabelled text or sound", _PRETRAIN_EXAMPLE)
+    verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a .txt (a text in each line), .csv, or folder")
+    _corpus_flags(verb, required=False)
+    verb.add_argument("--column", default="text", help="the column of a .csv that holds the text")
+    verb.add_argument("--encoders", default="text=bert:embedded", metavar="NAME=TYPE:CHECKPOINT", help="one of them")
+    verb.add_argument("--epochs", type=int, default=1)
+    verb.add_argument("--batch-size", type=int, default=32)
+    verb.add_argument("--learning-rate", type=float, default=5e-5)
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--output", metavar="DIR", required=True, help="a new folder: a checkpoint for --encoders")
 
     verb = _verb(verbs, "evaluate", evaluate, "score a trained model on a split of a corpus", _EVALUATE_EXAMPLE)
     verb.add_argument("model", metavar="RUN", help="a run or a model folder")
@@ -466,6 +509,9 @@ def _config_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--fusion", help="a fusion, such as concat or attention")
     verb.add_argument("--modalities", help="use these only, such as audio,text")
     verb.add_argument("--task", help="in place of the corpus' own")
+    verb.add_argument(
+        "--from", dest="initial", metavar="RUN", help="a run or a model folder, or pretrained, to start from"
+    )
     _error_flag(verb)
     verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
     verb.add_argument("--epochs", type=int)
@@ -509,6 +555,10 @@ _TUNE_EXAMPLE = (
     "multimodal-emotion tune --corpus dair_emotion --root dair_emotion --preset embedded --limit 2000 --epochs 3\n"
     "    --search training.learning_rate=1e-5..3e-4,log --search 'training.batch_size=[16, 32]' --output studies/dair\n"
     "  multimodal-emotion train studies/dair/best.yaml --output runs/dair"
+)
+_PRETRAIN_EXAMPLE = (
+    "multimodal-emotion pretrain tweets.txt --encoders text=bert:embedded --output tweets-minilm\n"
+    "  multimodal-emotion train --corpus dair_emotion --root dair_emotion --encoders text=bert:tweets-minilm --output runs/dair"
 )
 _EVALUATE_EXAMPLE = (
     "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"

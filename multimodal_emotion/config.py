@@ -91,6 +91,9 @@ class TrainingConfig:
             linear discriminants, chosen by inner folds over speakers): then nothing below matters but `freeze`, `workers`
             and `cache`.
         methods: further methods: {a file name of methods/: its settings}, such as {fgm: {epsilon: 0.1}, r_drop: {}}.
+        augmentation: changes of training utterances by modality: {text: {word_dropout: {share: 0.1}}, audio: {noise: {}}}; the
+            names are file names of augmentation/. Not with an encoder whose features are computed once (`freeze` all and
+            `cache`).
         epochs: passes over the training split.
         batch_size: utterances in a step.
         sampling: "none", each utterance once in an epoch; or what is balanced: "label", "speaker", "dialogue" or a column of
@@ -122,10 +125,13 @@ class TrainingConfig:
         cache: whether features of frozen encoders are computed once and kept.
         calibrate: whether the kept model's probabilities are made honest on the validation split, by one factor for each
             head (temperature scaling); no decision of a head changes. A stacker is honest already, and left alone.
+        forgetting: whether the figures on the validation split of the run that `model.initial` names are taken before and
+            after: `forgetting` of the report.
     """
 
     solver: str = "gradient"
     methods: dict[str, Any] = field(default_factory=dict)
+    augmentation: dict[str, Any] = field(default_factory=dict)
     epochs: int = 5
     batch_size: int = 16
     sampling: str = "none"
@@ -155,6 +161,7 @@ class TrainingConfig:
     save_every: float = 300.0
     cache: bool = True
     calibrate: bool = False
+    forgetting: bool = False
 
 
 @dataclass
@@ -191,7 +198,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 POSITIVE = ("training.epochs", "training.batch_size", "training.devices", "corpus.limit", "training.patience")
 
 
-WEIGHTLESS = ("adapters", "methods")
+WEIGHTLESS = ("adapters", "methods", "augmentation")
 """Rooms whose things are built from settings alone: building them checks the settings' values."""
 
 
@@ -291,24 +298,47 @@ def check(config: Config, where: str) -> None:
     for wish in freeze.values() if isinstance(freeze, dict) else [freeze]:
         if wish not in ("none", "all") and not isinstance(wish, int):
             raise InputError(f'training.freeze is {wish!r} in {where}; it must be "none", "all" or a number of blocks')
-    for name, given in config.training.methods.items():
-        _check_method(name, given, config, where)
+    methods = config.training.methods
+    methods.update({name: _built("methods", name, given, "training.methods", where) for name, given in methods.items()})
+    for name, given in methods.items():
+        if "run" in registry.settings(registry.find("methods", name)) and config.model.initial is not None:
+            given.setdefault("run", config.model.initial)
+    for modality, steps in config.training.augmentation.items():
+        _check_augmentation(modality, steps, config, where)
+    if config.training.solver != "gradient":
+        for setting in ("methods", "augmentation"):
+            for name in getattr(config.training, setting):
+                raise InputError(f"training.{setting}.{name} in {where} needs training.solver gradient")
     for modality, settings in config.model.encoders.items():
-        _check_encoder(settings, freeze.get(modality) if isinstance(freeze, dict) else freeze, modality, where)
+        _check_encoder(settings, _freeze_of(modality, config), modality, where)
     if config.model.fusion is not None:
         _check_component("fusion", config.model.fusion, f"model.fusion of {where}")
 
 
-def _check_method(name: str, given: object, config: Config, where: str) -> None:
+def _built(room: str, name: str, given: object, place: str, where: str) -> dict[str, Any]:
+    """The settings of something that is built from them alone, each of its own type."""
     if given is not None and not isinstance(given, dict):
-        raise InputError(
-            f"training.methods.{name} in {where} is {given!r}; it must be a mapping of its settings, or {{}}"
-        )
+        raise InputError(f"{place}.{name} in {where} is {given!r}; it must be a mapping of its settings, or {{}}")
     settings = {"type": name, **(given or {})}
-    _check_component("methods", settings, f"training.methods.{name} of {where}")
-    config.training.methods[name] = {key: value for key, value in settings.items() if key != "type"}
-    if config.training.solver != "gradient":
-        raise InputError(f"training.methods.{name} in {where} needs training.solver gradient")
+    _check_component(room, settings, f"{place}.{name} of {where}")
+    return {key: value for key, value in settings.items() if key != "type"}
+
+
+def _check_augmentation(modality: str, steps: object, config: Config, where: str) -> None:
+    place = f"training.augmentation.{modality}"
+    if not isinstance(steps, dict):
+        raise InputError(f"{place} in {where} is {steps!r}; it must be a mapping such as {{noise: {{snr: [10, 30]}}}}")
+    steps.update({name: _built("augmentation", name, given, place, where) for name, given in steps.items()})
+    if steps and _freeze_of(modality, config) == "all" and config.training.cache:
+        raise InputError(
+            f"{place} in {where}: the features of this frozen encoder are computed once and would never change; "
+            "set training.cache=false, or do not freeze all of it"
+        )
+
+
+def _freeze_of(modality: str, config: Config) -> object:
+    freeze = config.training.freeze
+    return freeze.get(modality) if isinstance(freeze, dict) else freeze
 
 
 def _check_encoder(settings: dict[str, Any], freeze: object, modality: str, where: str) -> None:

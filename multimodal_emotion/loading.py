@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ class Rows(Dataset[Row]):
 
     Attributes:
         problems: by utterance, why something of it could not be decoded; filled by `note` as batches go by.
+        epoch: of the training, which augmentations depend on.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Rows(Dataset[Row]):
         words: bool = False,
         on_error: str = "raise",
         features: Mapping[str, Sequence[np.ndarray | None]] | None = None,
+        augment: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         """
         Args:
@@ -60,6 +63,7 @@ class Rows(Dataset[Row]):
             on_error: "raise", or "skip": a modality that cannot be decoded is absent, and `Row.errors` says why.
             features: of frozen encoders, by modality name, one (time', width) for each utterance: they stand in for
                 what `preparations` would give.
+            augment: by modality name, see `augmentation.Chain`; a row is then read anew in each `epoch`.
         """
         self.utterances = utterances
         self.preparations = dict(sorted(preparations.items()))
@@ -68,6 +72,8 @@ class Rows(Dataset[Row]):
         self.on_error = on_error
         self.targets = None if task is None else [task.target(utterance) for utterance in utterances]
         self.problems: dict[str, tuple[str, ...]] = {}
+        self.augment = dict(augment or {})
+        self.epoch = 0
         self.encoded = frozenset(features or {})
         self.ready: dict[str, Sequence[np.ndarray | None]] = dict(features or {})
         for name, preparation in self.preparations.items():
@@ -83,11 +89,11 @@ class Rows(Dataset[Row]):
         errors = []
         starts = None
         for name, preparation in self.preparations.items():
-            if name in self.ready:
+            if name in self.ready and name not in self.augment:
                 arrays[name] = self.ready[name][index]
                 continue
             try:
-                medium = preparation.read(utterance)
+                medium = self._changed(name, preparation.read(utterance), utterance, prepared=False)
                 array = None if medium is None else preparation(medium)
                 if self.words and medium is not None:
                     starts = preparation.word_starts(medium)
@@ -96,9 +102,16 @@ class Rows(Dataset[Row]):
                     raise InputError(f"utterance {utterance.id}: {error}") from error
                 errors.append(str(error))
                 array = None
-            arrays[name] = array if array is not None and len(array) else None
+            array = array if array is not None and len(array) else None
+            arrays[name] = self._changed(name, array, utterance, prepared=True)
         target = None if self.targets is None else self.targets[index]
         return Row(utterance.id, arrays, target, starts, tuple(errors))
+
+    def _changed(self, name: str, value: Any, utterance: Utterance, *, prepared: bool) -> Any:
+        """A medium or array as it is in this epoch."""
+        if value is None or name not in self.augment:
+            return value
+        return self.augment[name](value, self.epoch, utterance.id, prepared=prepared)
 
     def note(self, batch: Batch) -> None:
         """Takes down what could not be decoded in a batch of these rows (which another process may have made)."""
@@ -239,7 +252,7 @@ def groups_of(utterances: Sequence[Utterance], task: Task, by: str) -> list[Hash
             raise InputError(
                 f"training.sampling label needs one label for each utterance, which task {task.name} has not"
             )
-        return [task.label(task.target(utterance)) for utterance in utterances]  # type: ignore[misc]
+        return [task.label(task.target(utterance)) for utterance in utterances]
     values = [getattr(each, by) if by in ("speaker", "dialogue") else each.extra.get(by) for each in utterances]
     if None in values:
         without = utterances[values.index(None)]

@@ -1,7 +1,7 @@
 """Which parameters learn how fast: parameter groups, schedule, moving average."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -37,11 +37,18 @@ def freeze(model: EmotionModel, what: str | int | Mapping[str, str | int]) -> No
             raise InputError(f"training.freeze: {name}: {error}") from None
 
 
-def build_optimizer(model: EmotionModel, settings: TrainingConfig) -> torch.optim.Optimizer:
-    """AdamW or SGD over groups: pretrained parts (by block, with layer decay) and the rest, with and without decay."""
+def build_optimizer(
+    model: EmotionModel, settings: TrainingConfig, beside: Sequence[nn.Module] = ()
+) -> torch.optim.Optimizer:
+    """AdamW or SGD over groups: pretrained parts (by block, with layer decay) and the rest, with and without decay.
+
+    What methods learn `beside` the model learns at the head's rate, without decay.
+    """
     groups = [group for group in parameter_groups(model, settings) if group["params"]]
     if not groups:
         raise ValueError("nothing is left to train: every parameter is frozen")
+    rate = settings.head_learning_rate
+    groups += [{"params": list(each.parameters()), "lr": rate, "base_lr": rate, "weight_decay": 0.0} for each in beside]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.momentum > 0

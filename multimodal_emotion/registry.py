@@ -14,6 +14,7 @@ BASES = {
     "tasks": "Task",
     "adapters": "Adapter",
     "methods": "Method",
+    "augmentation": "Augmentation",
 }
 
 

@@ -4,7 +4,6 @@ import copy
 import csv
 import io
 import json
-import random
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ import torch
 from multimodal_emotion import checkpoint, evaluation, plots, registry
 from multimodal_emotion import config as configuration
 from multimodal_emotion.adapters._base import Adapted
+from multimodal_emotion.augmentation._base import Chain, chains
 from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
@@ -27,7 +27,6 @@ from multimodal_emotion.closed_form import calibrate_heads, encode, solve
 from multimodal_emotion.config import Config
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
-from multimodal_emotion.datasets._context import with_context
 from multimodal_emotion.datasets._leakage import leakage
 from multimodal_emotion.discriminants import inner_folds
 from multimodal_emotion.encoders._base import Encoder, Preparation
@@ -41,13 +40,14 @@ from multimodal_emotion.loading import Rows, groups_of
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
 from multimodal_emotion.shipped import opened
+from multimodal_emotion.splits import CONFIG, draw, labelled, read, read_splits, splits_of_run
 from multimodal_emotion.tasks._base import Task
 from multimodal_emotion.training import Epoch, Fit, History
 
 Problems = dict[str, tuple[str, ...]]
 """By utterance, why something of it could not be decoded."""
 
-CONFIG, REPORT, MODEL, STATE = "config.yaml", "report.json", "model", "state"
+REPORT, MODEL, STATE = "report.json", "model", "state"
 
 
 @dataclass
@@ -152,7 +152,7 @@ def evaluate(
         same = stated.get("name") == corpus
         options = {**(stated.get("options") or {} if same else {}), **(options or {})}
         corpus = load_corpus(corpus, root, level=level or (stated.get("level") if same else None), **options)
-    utterances = _labelled(read(corpus, split, trained.reading.get("context", 0)), corpus, split)
+    utterances = labelled(read(corpus, split, trained.reading.get("context", 0)), corpus, split)
     utterances = draw(utterances, limit, 0)
     if progress:
         print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
@@ -190,6 +190,7 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
     for utterance in utterances:
         task.target(utterance)
     groups_of(utterances, task, config.training.sampling)
+    augmenters(config, task)
     task.prepare(utterances)
     torch.manual_seed(config.seed)
     model = checkpoint.build(config.model, task)
@@ -202,6 +203,23 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
         reading={"context": config.corpus.context},
         about={"corpus": dict(vars(config.corpus)), "seed": config.seed},
     )
+
+
+def augmenters(config: Config, task: Task) -> dict[str, Chain]:
+    """The augmentations of a configuration by modality.
+
+    Raises:
+        InputError: a modality that the model has not, an augmentation of another medium, or one of text for a task that
+            decides for each word.
+    """
+    wanted = config.training.augmentation
+    media = {name: registry.find("encoders", given["type"]).medium for name, given in config.model.encoders.items()}  # type: ignore[attr-defined]
+    for modality in wanted if task.resolution == "word" else ():
+        if media.get(modality) == "text":
+            raise InputError(
+                f"training.augmentation.{modality}: task {task.name} decides for each word, which must stay"
+            )
+    return chains(wanted, media, config.seed)
 
 
 def start_from(model: EmotionModel, task: Task, source: str) -> None:
@@ -258,11 +276,14 @@ def fit(
     Returns:
         What happened, and the outcome on the validation split (empty without one).
     """
+    for name, given in config.training.methods.items():
+        train_split = registry.build("methods", name, **given).rows(train_split, config.seed)
     make: dict[str, Any] = {"task": trained.task, "words": trained.words, "on_error": config.corpus.on_error}
     freeze(trained.model, config.training.freeze)
     problems: list[Problems] = [{}, {}]
     features = frozen_features(trained, config, [train_split, validation_split or []], problems, progress=progress)
-    rows = Rows(train_split, trained.preparations, features=features[0], **make)
+    augment = augmenters(config, trained.task)
+    rows = Rows(train_split, trained.preparations, features=features[0], augment=augment, **make)
     held_out = Rows(validation_split, trained.preparations, features=features[1], **make) if validation_split else None
     settings = config.training
     if settings.solver == "discriminant":
@@ -403,6 +424,7 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     assignment = getattr(splits.corpus, "assignment", None)
     if assignment:
         evaluation.write_json(folder / "splits.json", assignment)
+    before = former_figures(trained, config) if config.training.forgetting else None
     loggers = _loggers(config, folder)
     history, outcomes = fit(
         trained,
@@ -425,6 +447,8 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
         tuned_on="validation",
         skipped=history.skipped,
     )
+    if before is not None:
+        report["forgetting"] = evaluation.jsonable({"before": before, "after": former_figures(trained, config)})
     trained.about["validation"] = {
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
     }
@@ -433,28 +457,27 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     return Run(folder, report, trained, config)
 
 
-@dataclass(frozen=True)
-class Splits:
-    """The labelled utterances a training may see."""
-
-    corpus: Corpus
-    train: list[Utterance]
-    validation: list[Utterance]
-
-
-def read_splits(config: Config) -> Splits:
-    """Reads the training and validation splits of a configuration's corpus, with context and limit applied.
+def former_figures(trained: TrainedModel, config: Config) -> dict[str, Any]:
+    """The figures of a model on the validation split of the run that its training starts from.
 
     Raises:
-        InputError: no such corpus or root; a split that is absent or has no labelled utterance.
+        InputError: the training starts from no run, or one with other labels: nothing of what it knew could be asked.
     """
-    wanted = config.corpus
-    corpus = load_corpus(wanted.name, wanted.root, level=wanted.level, **wanted.options)
-    train_split, validation_split = (
-        draw(_labelled(read(corpus, split, wanted.context), corpus, split), wanted.limit, config.seed)
-        for split in ("train", "validation")
-    )
-    return Splits(corpus, train_split, validation_split)
+    run = config.model.initial
+    if run is None:
+        raise InputError(
+            "training.forgetting needs the run that training starts from: model.initial (train --from RUN)"
+        )
+    splits = splits_of_run(run)
+    for utterance in splits.validation:
+        if not _codable(trained.task, utterance):
+            raise InputError(f"training.forgetting: {run} has other labels ({', '.join(splits.corpus.labels)})")
+    outcome = score_split(trained, splits.validation, config)
+    figures = trained.task.metrics(outcome.targets, outcome.scores)
+    return {
+        "corpus": splits.corpus.name,
+        **{key: value for key, value in figures.items() if isinstance(value, int | float)},
+    }
 
 
 def write_run(
@@ -501,33 +524,20 @@ def untrained_report(config: Config) -> dict[str, Any]:
     )
 
 
+def _codable(task: Task, utterance: Utterance) -> bool:
+    try:
+        task.target(utterance)
+    except InputError:
+        return False
+    return True
+
+
 def _chosen(trained: TrainedModel, modalities: Sequence[str] | None) -> dict[str, Preparation]:
     """The preparations of these modalities; an unknown one is an InputError."""
     for name in modalities or ():
         if name not in trained.modalities:
             raise unknown("modality", name, trained.modalities, "the model")
     return {name: item for name, item in trained.preparations.items() if modalities is None or name in modalities}
-
-
-def read(corpus: Corpus, split: str, context: int) -> list[Utterance]:
-    """The utterances of a split, each with so many of its dialogue before it."""
-    utterances = list(corpus.utterances(split))
-    return with_context(utterances, context) if context else utterances
-
-
-def _labelled(utterances: Sequence[Utterance], corpus: Corpus, split: str) -> list[Utterance]:
-    labelled = [utterance for utterance in utterances if utterance.label is not None]
-    if not labelled:
-        raise InputError(f"corpus {corpus.name}: its {split} split has no labelled utterance")
-    return labelled
-
-
-def draw(utterances: list[Utterance], limit: int | None, seed: int) -> list[Utterance]:
-    """A seeded draw without replacement, in the order of the corpus."""
-    if limit is None or limit >= len(utterances):
-        return utterances
-    chosen = sorted(random.Random(seed).sample(range(len(utterances)), limit))
-    return [utterances[index] for index in chosen]
 
 
 def subsets(modalities: Sequence[str]) -> list[tuple[str, ...]]:

@@ -77,6 +77,18 @@ def opened(model: TrainedModel | str | Path) -> TrainedModel:
     return pretrained() if str(model) == "pretrained" else checkpoint.load(model)
 
 
+def architecture(model: str | Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """What "pretrained" or the model of a folder is built from, and how utterances are read for it; no weights are read.
+
+    Raises:
+        InputError: see `checkpoint.architecture`.
+    """
+    if str(model) != "pretrained":
+        return checkpoint.architecture(model)
+    data = json.loads((FOLDER / CONFIG).read_text(encoding="utf-8"))
+    return ModelConfig(**data["model"]), data["reading"]
+
+
 def ship(run: str | Path, folder: str | Path = FOLDER) -> Path:
     """Writes what was trained in a run whose encoders are packaged, in half precision; everything else is left out.
 

@@ -123,7 +123,9 @@ class Fit:
         self.methods: list[Method] = [registry.build("methods", name, **it) for name, it in settings.methods.items()]
         for method in self.methods:
             method.check(trained.model, trained.task)
-        self.optimizer = build_optimizer(trained.model, settings)
+            method.prepare(trained.model, trained.task, train.utterances)
+        self.own = [method.module.to(self.fabric.device) for method in self.methods if method.module is not None]
+        self.optimizer = build_optimizer(trained.model, settings, self.own)
         self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
         self.average = Average(trained.model, settings.average) if settings.average else None
         self.lengths = [train.length(index) for index in range(len(train))]
@@ -181,6 +183,7 @@ class Fit:
             method.begin(self.trained.model, epoch)
         began = saved = time.perf_counter()
         before = self.elapsed
+        self.train.epoch = epoch
         bar = self.bar(batches, epoch)
         source = loader(self.train, batches[self.start_batch :], self.collate, self.settings.workers)
         for number, batch in enumerate(source, self.start_batch):
@@ -331,6 +334,7 @@ class Fit:
         state = {
             "model": self.trained.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "methods": [module.state_dict() for module in self.own],
             "average": None if self.average is None else {"steps": self.average.steps, "weights": self.average.weights},
             "best": self.best,
             "epochs": [asdict(item) for item in self.epochs],
@@ -356,6 +360,8 @@ class Fit:
             state = torch.load(path, weights_only=True, map_location=self.fabric.device)
             self.trained.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            for module, own in zip(self.own, state["methods"], strict=True):
+                module.load_state_dict(own)
         except (RuntimeError, ValueError, KeyError, EOFError) as error:
             raise InputError(f"{path}: does not fit this run: {' '.join(str(error).split())[:200]}") from None
         if self.average is not None:

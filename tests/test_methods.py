@@ -31,6 +31,16 @@ def config(tiny_bert_folder, sst2_folder) -> Config:
     return configuration.with_settings(base, [f"training.{setting}" for setting in fixed])
 
 
+@pytest.fixture(scope="session")
+def former(tiny_bert_folder, sst2_folder, tmp_path_factory) -> str:
+    """A finished run."""
+    base = Config(corpus=CorpusConfig(name="sst2", root=str(sst2_folder)))
+    base.model.encoders = {"text": {"type": "bert", "checkpoint": str(tiny_bert_folder), "pooling": "mean"}}
+    fixed = ("epochs=3", "learning_rate=1e-2", "head_learning_rate=1e-2", "precision=32", "logger=none")
+    base = configuration.with_settings(base, [f"training.{setting}" for setting in fixed])
+    return str(runs.train(base, tmp_path_factory.mktemp("former") / "run", progress=False).folder)
+
+
 @pytest.fixture
 def trained(config):
     splits = runs.read_splits(config)
@@ -184,11 +194,16 @@ def test_divergence_is_that_of_torch(space):
 
 
 @pytest.mark.parametrize("names", [*([name] for name in NAMES), ["fgm", "r_drop", "gradual"]], ids="+".join)
-def test_a_training_with_it_continues_to_the_same_weights(names, config, tmp_path, monkeypatch):
+def test_a_training_with_it_continues_to_the_same_weights(names, config, former, tmp_path, monkeypatch):
     """Interrupted in the middle of an epoch; bit for bit."""
     from multimodal_emotion.training import Fit
 
-    config.training.methods = {name: {} for name in names}
+    needs = {
+        "ewc": {"run": former, "count": 8},
+        "replay": {"run": former},
+        "distillation": {"teacher": former, "hidden": 1.0},
+    }
+    config.training.methods = {name: needs.get(name, {}) for name in names}
     whole = runs.train(config, tmp_path / "whole", progress=False)
     save, left = Fit.save_state, [6]
 

@@ -1,16 +1,17 @@
 """The contract of a method of training: it adds to the loss of a step, or takes its place, or decides who learns when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from multimodal_emotion.batch import Batch
+from multimodal_emotion.batch import Batch, Utterance
+from multimodal_emotion.errors import InputError
 from multimodal_emotion.model import EmotionModel, Output
 from multimodal_emotion.tasks._base import Task
 
@@ -71,9 +72,11 @@ class Method:
 
     Attributes:
         replaces: whether `extra` takes the place of the plain loss.
+        module: what the method learns for itself, at the head's rate, from `prepare` on; no part of the saved model.
     """
 
     replaces: ClassVar[bool] = False
+    module: nn.Module | None = None
 
     def check(self, model: EmotionModel, task: Task) -> None:
         """Looks at a model before its training.
@@ -82,12 +85,40 @@ class Method:
             InputError: the method does not apply to it.
         """
 
+    def rows(self, utterances: Sequence[Utterance], seed: int) -> Sequence[Utterance]:
+        """The training utterances, with what the method adds to them."""
+        return utterances
+
+    def prepare(self, model: EmotionModel, task: Task, utterances: Sequence[Utterance]) -> None:
+        """Is called once after `check`, also before a training that is continued: finds out what the method needs to know.
+
+        Args:
+            model, task: what is trained.
+            utterances: on what.
+
+        Raises:
+            InputError: the method does not apply.
+        """
+
     def begin(self, model: EmotionModel, epoch: int) -> None:
         """Is called before an epoch (from 0), also before one that is continued."""
 
     def extra(self, step: Step) -> Tensor | None:
         """What is added to the loss of a step, a scalar; None adds nothing."""
         return None
+
+
+def former_run(run: str | None, method: str) -> str:
+    """The folder of a former run that a method needs.
+
+    Raises:
+        InputError: it was not named.
+    """
+    if run is None:
+        raise InputError(
+            f"training.methods.{method} needs the former run: model.initial (train --from RUN), or its setting run"
+        )
+    return run
 
 
 def divergence(
