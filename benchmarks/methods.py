@@ -1,8 +1,9 @@
-"""Ways to fine-tune the packaged encoders on four small tasks: the rows of docs/methods.md.
+"""Ways to fine-tune the packaged encoders on small tasks: the rows of docs/methods.md.
 
 The seed also draws the training rows. All rows of a task have the same epochs, batches and rates but for what they change;
 nothing is selected: the last epoch is kept, and scored once. Each measurement has a process of its own, so that its peak
-memory is its own. What the file of results has already is not measured again.
+memory is its own (but where features of a frozen encoder are computed once). What the file of results has already is not
+measured again.
 
     python benchmarks/methods.py CORPORA RESULTS.jsonl [--task dair64] [--row full lora] [--seeds 3]
     python benchmarks/methods.py --table RESULTS.jsonl
@@ -43,6 +44,7 @@ class Task:
         scored: how many of it at most.
         settings: of every row.
         figures: of the report, the first is the table's.
+        alone: whether each measurement has a process of its own.
     """
 
     corpus: str
@@ -51,6 +53,7 @@ class Task:
     scored: int | None
     settings: tuple[str, ...]
     figures: tuple[str, ...]
+    alone: bool = True
 
 
 TASKS = {
@@ -62,6 +65,21 @@ TASKS = {
         None,
         ("corpus.context=3", "corpus.limit=4000", "training.epochs=2"),
         ("weighted_f1", "macro_f1", "accuracy"),
+    ),
+    "meld_frozen": Task(
+        "meld",
+        "text",
+        "validation",
+        None,
+        (
+            "corpus.context=3",
+            "training.freeze=all",
+            "training.epochs=20",
+            "training.batch_size=256",
+            "training.head_learning_rate=5e-3",
+        ),
+        ("weighted_f1", "macro_f1", "accuracy"),
+        alone=False,
     ),
     "ravdess": Task(
         "ravdess",
@@ -96,6 +114,7 @@ AUGMENTATION = {
 
 ROWS: dict[str, list[str]] = {
     "full": [],
+    "plain": [],
     "lora": [f"{ADAPTER}={{type: lora, rank: 8}}"],
     "head": ["training.freeze=all", "training.cache=false"],
     "fgm": [f"{METHODS}={{fgm: {{}}}}"],
@@ -133,6 +152,12 @@ def few(root: Path, path: Path, seed: int) -> None:
         writer.writerows([it.id, it.text, it.label, split] for it, split in rows)
 
 
+def changed(task: Task, row: str) -> list[str]:
+    """The settings in which a row differs."""
+    own = {"MODALITY": task.modality, "AUGMENTATION": AUGMENTATION[task.modality]}
+    return [re.sub("|".join(own), lambda found: own[found[0]], setting) for setting in ROWS[row]]
+
+
 def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
     """One training and its figures."""
     task, own = TASKS[name], Path(root) / TASKS[name].corpus
@@ -144,12 +169,9 @@ def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
             corpus = CorpusConfig("manifest", str(folder / "few.csv"))
         base = presets.apply(Config(corpus=corpus, seed=seed), "embedded", [task.modality])
         fixed = ["training.keep=last", "training.logger=none", *task.settings]
-        changed = [
-            setting.replace("MODALITY", task.modality).replace("AUGMENTATION", AUGMENTATION[task.modality])
-            for setting in ROWS[row]
-        ]
+        settings = changed(task, row)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-        run = runs.train(configuration.with_settings(base, fixed + changed), folder / "run", progress=False)
+        run = runs.train(configuration.with_settings(base, fixed + settings), folder / "run", progress=False)
         seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
         report = runs.evaluate(run.trained, task.corpus, own, split=task.split, limit=task.scored)
     figures, train = report["splits"][task.split], run.report["train"]
@@ -157,7 +179,7 @@ def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
         "task": name,
         "row": row,
         "seed": seed,
-        "settings": changed,
+        "settings": settings,
         **{figure: figures[figure] for figure in task.figures},
         "f1": {label: each["f1"] for label, each in figures["per_label"].items()},
         "trained": train["parameters"]["trained"],
@@ -170,12 +192,14 @@ def measure_all(root: str, results: Path, names: Sequence[str], rows: Sequence[s
     """Measures what is not there yet, a seed of every row before the next seed."""
     done = {(found["task"], found["row"], found["seed"]) for found in read(results)}
     for name in names:
-        for wanted in [(name, row, seed) for seed in range(seeds) for row in rows]:
-            if wanted not in done:
-                with multiprocessing.get_context("spawn").Pool(1) as alone:
-                    found = alone.apply(measure, (root, *wanted))
-                with results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(found) + "\n")
+        wanted = [(name, row, seed) for seed in range(seeds) for row in rows]
+        once = 1 if TASKS[name].alone else None
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=once) as worker:
+            for each in wanted:
+                if each not in done:
+                    found = worker.apply(measure, (root, *each))
+                    with results.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(found) + "\n")
 
 
 def read(results: Path) -> list[dict[str, Any]]:
@@ -187,7 +211,7 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
     """Mean and standard deviation over seeds of every row, in Markdown."""
     lines = []
     for name in dict.fromkeys(each["task"] for each in found):
-        figures = (*TASKS[name].figures[:2], *(("fear", "disgust") if name == "meld" else ()))
+        figures = (*TASKS[name].figures[:2], *(("fear", "disgust") if TASKS[name].corpus == "meld" else ()))
         heads = [name, "seeds", *figures, "trained", "processor s", "peak MB"]
         lines += ["", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for row in dict.fromkeys(each["row"] for each in found if each["task"] == name):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from multimodal_emotion.batch import Batch, Utterance, pad
 from multimodal_emotion.encoders._base import Preparation
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.tasks._base import Task
+
+Collated = TypeVar("Collated")
 
 MEGABATCH = 64
 """Rows are sorted by length within this many batches: enough to save nearly all padding, few enough to stay shuffled."""
@@ -262,8 +264,8 @@ def groups_of(utterances: Sequence[Utterance], task: Task, by: str) -> list[Hash
 
 
 def loader(
-    rows: Rows, batches: Sequence[Sequence[int]], collate: Callable[..., Batch], workers: int = 0
-) -> Iterator[Batch]:
+    rows: Rows, batches: Sequence[Sequence[int]], collate: Callable[..., Collated], workers: int = 0
+) -> Iterator[Collated]:
     """Batches in the given order, prepared by worker processes (0: in this one)."""
     return iter(
         DataLoader(

@@ -196,6 +196,8 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
     model = checkpoint.build(config.model, task)
     if config.model.initial is not None:
         start_from(model, task, config.model.initial)
+    for name, given in config.training.methods.items():
+        registry.build("methods", name, **given).check(model, task)
     return TrainedModel(
         model,
         task,
@@ -417,6 +419,7 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     trained = assemble(config, task, splits.train)
     for utterance in splits.validation:
         task.target(utterance)
+    before = former_figures(trained, config) if config.training.forgetting else None
     fresh = not (folder / CONFIG).is_file()
     if fresh:
         folder.mkdir(parents=True, exist_ok=True)
@@ -424,7 +427,6 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     assignment = getattr(splits.corpus, "assignment", None)
     if assignment:
         evaluation.write_json(folder / "splits.json", assignment)
-    before = former_figures(trained, config) if config.training.forgetting else None
     loggers = _loggers(config, folder)
     history, outcomes = fit(
         trained,

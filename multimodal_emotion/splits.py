@@ -40,15 +40,24 @@ def read_splits(config: Config) -> Splits:
     return Splits(corpus, train_split, validation_split)
 
 
+def config_of_run(folder: str | Path) -> Config:
+    """What a run was made from.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+    if not (Path(folder) / CONFIG).is_file():
+        raise InputError(f"{folder}: no run there (no {CONFIG}); a model alone does not say what it was trained on")
+    return configuration.read(Path(folder) / CONFIG)
+
+
 def splits_of_run(folder: str | Path) -> Splits:
     """Reads again what a run was trained and validated on.
 
     Raises:
         InputError: the folder holds no run; see also `read_splits`.
     """
-    if not (Path(folder) / CONFIG).is_file():
-        raise InputError(f"{folder}: no run there (no {CONFIG}); a model alone does not say what it was trained on")
-    return read_splits(configuration.read(Path(folder) / CONFIG))
+    return read_splits(config_of_run(folder))
 
 
 def read(corpus: Corpus, split: str, context: int) -> list[Utterance]:

@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
 import _measure  # noqa: E402  (the folder of the benchmarks is no package)
+import methods  # noqa: E402
 from _measure import Row, Time  # noqa: E402
 
 
@@ -95,3 +96,34 @@ def test_what_was_measured_before_a_stop_is_kept(tmp_path, monkeypatch, capsys):
     _measure.main(rows)
     assert _measure.read(path) == [Row("first", "", 1.0), Row("some", "", skipped="no GPU")]
     assert "skipped: no GPU" in capsys.readouterr().out
+
+
+def test_rows_of_methods_are_means_over_seeds(tmp_path):
+    found = [
+        {
+            "task": "meld",
+            "row": row,
+            "seed": seed,
+            "weighted_f1": 0.5 + 0.1 * seed,
+            "macro_f1": 0.3,
+            "f1": {"fear": 0.0, "disgust": 0.125},
+            "trained": 2_695,
+            "processor_seconds": 10 + seed,
+            "peak_rss_mb": 1000,
+        }
+        for row, seeds in (("full", (0, 1)), ("lora", (0,)))
+        for seed in seeds
+    ]
+    lines = methods.table(found).splitlines()
+    assert lines[0].startswith("| meld | seeds | weighted_f1 | macro_f1 | fear | disgust | trained")
+    assert lines[2] == "| full | 2 | .550 ± .071 | .300 ± .000 | .000 ± .000 | .125 ± .000 | 2,695 | 10 | 1,000 |"
+    assert lines[3] == "| lora | 1 | .500 | .300 | .000 | .125 | 2,695 | 10 | 1,000 |"
+
+
+@pytest.mark.parametrize("row", methods.ROWS)
+@pytest.mark.parametrize("name", [name for name, task in methods.TASKS.items() if task.alone])
+def test_settings_of_methods_are_understood(name, row):
+    task = methods.TASKS[name]
+    base = methods.presets.apply(methods.Config(), "embedded", [task.modality])
+    config = methods.configuration.with_settings(base, [*task.settings, *methods.changed(task, row)])
+    assert config.training.epochs >= 2

@@ -42,7 +42,7 @@ def contrary(tmp_path_factory):
         writer = csv.writer(file)
         writer.writerow(["id", "text", "label", "split"])
         writer.writerow(["p", "the plot", "positive", "train"])
-        for number, (text, _) in enumerate(sentences(96, 5)):
+        for number, (text, _) in enumerate(sentences(200, 5)):
             writer.writerow([number, text, "negative", "train"])
         for number, (text, label) in enumerate(sentences(32, 6)):
             writer.writerow([f"v{number}", text, label, "validation"])
@@ -151,21 +151,25 @@ def test_replay_adds_its_share_of_former_rows_under_names_of_their_own(former):
     )
 
 
-def test_forgetting_is_measured_and_ewc_and_replay_forget_less(former, contrary, tiny_bert_folder, tmp_path):
+def test_forgetting_is_measured_replay_forgets_less_and_ewc_stays_nearer(former, contrary, tiny_bert_folder, tmp_path):
     def after(name, methods):
-        config = configured(tiny_bert_folder, contrary, "training.forgetting=true")
+        config = configured(tiny_bert_folder, contrary, "training.forgetting=true", "training.keep=last")
         config.model.initial = str(former.folder)
-        config = configuration.with_settings(config, [f"training.methods={json.dumps(methods)}", "training.keep=last"])
-        report = runs.train(config, tmp_path / name, progress=False).report
-        before = report["forgetting"]["before"]
+        config = configuration.with_settings(config, [f"training.methods={json.dumps(methods)}"])
+        run = runs.train(config, tmp_path / name, progress=False)
+        before = run.report["forgetting"]["before"]
         assert before["accuracy"] == pytest.approx(former.report["splits"]["validation"]["accuracy"])
         assert before["corpus"] == "sst2"
-        return report["forgetting"]["after"]["accuracy"]
+        weights = Ewc(run=str(former.folder))
+        weights.prepare(run.trained.model, run.trained.task, [])
+        return run.report["forgetting"]["after"]["accuracy"], float(penalty(weights.terms))
 
-    plain = after("plain", {})
-    assert plain < former.report["splits"]["validation"]["accuracy"] - 0.2
-    assert after("replay", {"replay": {"share": 1.0}}) > plain
-    assert after("ewc", {"ewc": {"strength": 1e6}}) > plain
+    plain, replay, ewc = (
+        after(str(n), it) for n, it in enumerate(({}, {"replay": {"share": 1.0}}, {"ewc": {"strength": 1e4}}))
+    )
+    assert plain[0] < former.report["splits"]["validation"]["accuracy"] - 0.2
+    assert replay[0] > plain[0]
+    assert ewc[1] < plain[1] / 2
 
 
 def test_what_needs_a_former_run_says_so(former, contrary, tiny_bert_folder, tmp_path):
@@ -178,8 +182,9 @@ def test_what_needs_a_former_run_says_so(former, contrary, tiny_bert_folder, tmp
         wrong = configuration.from_dict(config.to_dict() | {"training": {**config.to_dict()["training"], **change}})
         with pytest.raises(InputError, match=message):
             runs.train(wrong, tmp_path / "run", progress=False)
+        assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="a model alone does not say what it was trained on"):
-        Replay(run=str(former.folder / "model")).rows([], 0)
+        Replay(run=str(former.folder / "model")).check(former.trained.model, former.trained.task)
 
 
 # ---------------------------------------------------------------------------------------------------------- teacher
@@ -227,7 +232,7 @@ def test_a_teacher_is_asked_in_the_order_of_the_students_labels(former):
 def test_a_student_learns_from_soft_targets_alone(former, contrary, tmp_path):
     """All labels of its corpus say negative; the teacher knows better."""
     bert = tiny_bert(tmp_path / "student", seed=9)
-    methods = {"distillation": {"teacher": str(former.folder), "alpha": 1.0, "hidden": 0.1}}
+    methods = {"distillation": {"teacher": str(former.folder), "alpha": 1.0, "hidden": 0.01}}
     config = configured(bert, contrary, f"training.methods={json.dumps(methods)}", "training.epochs=6")
     run = runs.train(config, tmp_path / "run", progress=False)
     assert run.report["splits"]["validation"]["accuracy"] > 0.8

@@ -12,7 +12,7 @@ from multimodal_emotion.config import in_range
 from multimodal_emotion.loading import Rows, collate_for, loader
 from multimodal_emotion.methods._base import Method, Step, former_run
 from multimodal_emotion.model import EmotionModel
-from multimodal_emotion.splits import draw, splits_of_run
+from multimodal_emotion.splits import config_of_run, draw, splits_of_run
 from multimodal_emotion.tasks._base import Task
 
 
@@ -39,6 +39,10 @@ class Ewc(Method):
         self.strength = in_range("training.methods.ewc.strength", strength, 0)
         self.count = in_range("training.methods.ewc.count", count, 1)
         self.terms: list[tuple[nn.Parameter, Tensor, Tensor]] = []
+
+    def check(self, model: EmotionModel, task: Task) -> None:
+        """Refuses what is no run."""
+        config_of_run(former_run(self.run, "ewc"))
 
     def prepare(self, model: EmotionModel, task: Task, utterances: Sequence[Utterance]) -> None:
         """Loads the former run, and finds what mattered to it."""
