@@ -162,7 +162,7 @@ def test_forgetting_is_measured_replay_forgets_less_and_ewc_stays_nearer(former,
         assert before["corpus"] == "sst2"
         weights = Ewc(run=str(former.folder))
         weights.prepare(run.trained.model, run.trained.task, [])
-        return run.report["forgetting"]["after"]["accuracy"], float(penalty(weights.terms))
+        return run.report["forgetting"]["after"]["accuracy"], penalty(weights.terms).item()
 
     plain, replay, ewc = (
         after(str(n), it) for n, it in enumerate(({}, {"replay": {"share": 1.0}}, {"ewc": {"strength": 1e4}}))
