@@ -84,9 +84,9 @@ TASKS = {
     "ravdess": Task(
         "ravdess",
         "audio",
-        "test",
+        "validation",
         None,
-        ("corpus.limit=360", "training.freeze=none", "training.epochs=6", "training.batch_size=16"),
+        ("corpus.limit=240", "training.freeze=none", "training.epochs=4", "training.batch_size=16"),
         ("uar", "accuracy"),
     ),
     "ferplus": Task(
