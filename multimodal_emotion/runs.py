@@ -17,7 +17,7 @@ import torch
 
 from multimodal_emotion import checkpoint, evaluation, plots, registry
 from multimodal_emotion import config as configuration
-from multimodal_emotion.adapters._base import Adapted
+from multimodal_emotion.adapters._base import Added
 from multimodal_emotion.augmentation._base import Chain, chains
 from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
@@ -237,7 +237,7 @@ def start_from(model: EmotionModel, task: Task, source: str) -> None:
     """
     other = opened(source)
     adapted = any(given.get("adapter") for given in other.settings.encoders.values())
-    if adapted and not any(isinstance(module, Adapted) for module in model.modules()):
+    if adapted and not any(isinstance(module, Added) for module in model.modules()):
         other = checkpoint.merge(other)
     own, same = model.state_dict(), other.task.labels == task.labels
     fitting = {

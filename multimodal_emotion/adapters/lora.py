@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from multimodal_emotion.adapters._base import Adapted, Adapter, ending, linear_layers, replace_layers
+from multimodal_emotion.adapters._base import Adapted, Adapter, replace_layers, targeted_layers
 from multimodal_emotion.config import in_range
-from multimodal_emotion.errors import InputError
 
 
 class Lora(Adapter):
@@ -43,16 +42,7 @@ class Lora(Adapter):
 
     def insert(self, backbone: nn.Module) -> None:
         """Adapts the linear layers."""
-        layers = linear_layers(backbone)
-        names = list(layers) if self.targets is None else ending(layers, self.targets)
-        if not names:
-            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers})) or "none"
-            wanted = "" if self.targets is None else f" whose name ends in {' or '.join(self.targets)}"
-            raise InputError(f"it has no linear layer{wanted}; its linear layers: {known}")
-        for name in names:
-            width = min(layers[name].weight.shape)
-            if self.rank > width:
-                raise InputError(f"rank {self.rank} is above the width {width} of {name}")
+        names = targeted_layers(backbone, self.targets, self.rank)
         replace_layers(backbone, names, lambda layer: LowRank(layer, self.rank, self.alpha / self.rank, self.dropout))
 
 
