@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from multimodal_emotion import registry
+from multimodal_emotion.adapters._base import companions
 from multimodal_emotion.batch import Batch
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
@@ -127,6 +128,7 @@ class Fit:
         self.own = [method.module.to(self.fabric.device) for method in self.methods if method.module is not None]
         self.optimizer = build_optimizer(trained.model, settings, self.own)
         self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
+        self.companions = companions(trained.model.encoders, trained.settings.encoders)
         self.average = Average(trained.model, settings.average) if settings.average else None
         self.lengths = [train.length(index) for index in range(len(train))]
         self.groups = groups_of(train.utterances, trained.task, settings.sampling)
@@ -219,6 +221,8 @@ class Fit:
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip)
         self.optimizer.step()
+        for companion in self.companions:
+            companion.after_step(step, self.settings.epochs * self.steps_per_epoch)
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update(self.trained.model)
@@ -236,7 +240,8 @@ class Fit:
         )
         plain = [] if any(method.replaces for method in self.methods) else [step.loss]
         extras = (method.extra(step) for method in self.methods)
-        return torch.stack([*plain, *(extra for extra in extras if extra is not None)]).sum()
+        penalties = (companion.penalty() for companion in self.companions)
+        return torch.stack([*plain, *(extra for extra in extras if extra is not None), *penalties]).sum()
 
     def output(self, batch: Batch) -> Output:
         """What the model says of a batch."""
@@ -291,7 +296,7 @@ class Fit:
     def keep(self, result: Epoch) -> None:
         """Keeps the weights of this epoch if it is the best so far on validation (or the last, if that is wanted)."""
         task = self.trained.task
-        if self.validation is None:
+        if self.validation is None or not all(companion.settled for companion in self.companions):
             return
         if self.settings.keep == "best" and self.kept >= 0:
             now, then = (item.metrics[task.primary_metric] for item in (result, self.epochs[self.kept]))
@@ -335,6 +340,7 @@ class Fit:
             "model": self.trained.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "methods": [module.state_dict() for module in self.own],
+            "companions": [companion.state_dict() for companion in self.companions],
             "average": None if self.average is None else {"steps": self.average.steps, "weights": self.average.weights},
             "best": self.best,
             "epochs": [asdict(item) for item in self.epochs],
@@ -362,6 +368,8 @@ class Fit:
             self.optimizer.load_state_dict(state["optimizer"])
             for module, own in zip(self.own, state["methods"], strict=True):
                 module.load_state_dict(own)
+            for companion, own in zip(self.companions, state["companions"], strict=True):
+                companion.load_state_dict(own)
         except (RuntimeError, ValueError, KeyError, EOFError) as error:
             raise InputError(f"{path}: does not fit this run: {' '.join(str(error).split())[:200]}") from None
         if self.average is not None:
