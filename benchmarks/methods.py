@@ -124,6 +124,8 @@ ROWS: dict[str, list[str]] = {
     "augmentation": ["training.augmentation.MODALITY=AUGMENTATION"],
     "houlsby": [f"{ADAPTER}={{type: bottleneck, size: 32}}"],
     "pfeiffer": [f"{ADAPTER}={{type: bottleneck, size: 32, placement: feed_forward}}"],
+    "adalora": [f"{ADAPTER}={{type: adalora, rank: 8}}"],
+    "prefix": [f"{ADAPTER}={{type: prefix, length: 16}}", "training.head_learning_rate=5e-3"],
     "bitfit": [f"{ADAPTER}={{type: bitfit}}", "training.learning_rate=1e-3"],
     "gradual": [f"{METHODS}={{gradual: {{}}}}"],
     "layer_decay": ["training.layer_decay=0.8"],

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import AutoModel, BertConfig, BertModel, BertTokenizerFast, PretrainedConfig
 
 WORDS = {
     "positive": "good fine lovely bright happy warm kind brave sweet calm".split(),
@@ -41,6 +41,22 @@ def tiny_bert(folder: Path, seed: int = 0) -> Path:
         max_position_embeddings=128,
     )
     BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def tiny_relative(folder: Path, bert: Path, config: type[PretrainedConfig], **settings: object) -> Path:
+    """A relative of BERT of two layers, with weights everywhere, and the vocabulary of a tiny BERT."""
+    tokenizer = BertTokenizerFast.from_pretrained(bert)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    model = AutoModel.from_config(
+        config(**{**shape, "vocab_size": len(tokenizer), "max_position_embeddings": 130, "pad_token_id": 0, **settings})
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
