@@ -145,6 +145,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
         modalities=arguments.modalities and arguments.modalities.split(","),
         on_error=arguments.on_error or "raise",
         every_subset=arguments.subsets,
+        attack=arguments.attack,
         progress=not arguments.quiet,
     )
     _show_report(report, arguments.json)
@@ -388,6 +389,13 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--modalities", help="use these only, such as audio,text")
     _error_flag(verb)
     verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
+    verb.add_argument(
+        "--attack",
+        action="append",
+        default=[],
+        metavar="NAME:SETTING=VALUE",
+        help="score it under an attack too, such as fgm:epsilon=0.1 or pgd:epsilon=0.1,steps=5",
+    )
     verb.add_argument("--limit", type=int, help="score only so many utterances")
     verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
     verb.add_argument("--workers", type=int, default=0, help="processes that decode")

@@ -112,7 +112,10 @@ class TrainingConfig:
             these for each modality: {audio: all, text: 2}.
         patience: epochs without improvement on validation before stopping; None never stops early.
         keep: "best" or "last": which epoch's weights are kept.
-        average: decay of an exponential moving average of the weights, which is what is evaluated and kept; 0 is none.
+        average: what is evaluated and kept in place of the weights themselves: a number is the decay of their exponential
+            moving average, "equal" is the mean of those after each step of the last part of the training (stochastic weight
+            averaging); 0 is neither.
+        average_start: for "equal", the share of all steps before that part. A constant schedule goes with it.
         precision: "auto" (bfloat16 where the processor multiplies it, with float32 weights), "32" or "bf16".
         padding: "longest" row of the batch, or "max_length" of the encoder.
         buckets: whether batches are made of rows of similar length.
@@ -149,7 +152,8 @@ class TrainingConfig:
     freeze: str | int | dict = "none"
     patience: int | None = None
     keep: str = "best"
-    average: float = 0.0
+    average: float | str = 0.0
+    average_start: float = 0.75
     precision: str = "auto"
     padding: str = "longest"
     buckets: bool = True
@@ -294,12 +298,21 @@ def check(config: Config, where: str) -> None:
         value = data[section][name]
         if value is not None and value < 1:
             raise InputError(f"{key} is {value} in {where}; it must be at least 1")
+    average = config.training.average
+    if average != "equal" and (isinstance(average, str) or not 0 <= average < 1):
+        raise InputError(
+            f'training.average is {average!r} in {where}; it must be a decay from 0 to below 1, or "equal"'
+        )
+    if not 0 <= config.training.average_start < 1:
+        raise InputError(
+            f"training.average_start is {config.training.average_start} in {where}; it must be at least 0 and below 1"
+        )
     freeze = config.training.freeze
     for wish in freeze.values() if isinstance(freeze, dict) else [freeze]:
         if wish not in ("none", "all") and not isinstance(wish, int):
             raise InputError(f'training.freeze is {wish!r} in {where}; it must be "none", "all" or a number of blocks')
     methods = config.training.methods
-    methods.update({name: _built("methods", name, given, "training.methods", where) for name, given in methods.items()})
+    methods.update({name: built("methods", name, given, "training.methods", where) for name, given in methods.items()})
     for name, given in methods.items():
         if "run" in registry.settings(registry.find("methods", name)) and config.model.initial is not None:
             given.setdefault("run", config.model.initial)
@@ -310,13 +323,25 @@ def check(config: Config, where: str) -> None:
             for name in getattr(config.training, setting):
                 raise InputError(f"training.{setting}.{name} in {where} needs training.solver gradient")
     for modality, settings in config.model.encoders.items():
-        _check_encoder(settings, _freeze_of(modality, config), modality, where)
+        _check_encoder(settings, freeze_of(modality, config), modality, where)
     if config.model.fusion is not None:
         _check_component("fusion", config.model.fusion, f"model.fusion of {where}")
+    for name, given in methods.items():
+        registry.build("methods", name, **given).check_config(config)
 
 
-def _built(room: str, name: str, given: object, place: str, where: str) -> dict[str, Any]:
-    """The settings of something that is built from them alone, each of its own type."""
+def built(room: str, name: str, given: object, place: str, where: str) -> dict[str, Any]:
+    """The settings of something that is built from them alone, each of its own type.
+
+    Args:
+        room, name: what is built.
+        given: its settings.
+        place: where these settings stand, such as "training.methods".
+        where: in which file, or flag.
+
+    Raises:
+        InputError: no mapping, an unknown setting, or a value of the wrong type or out of its range.
+    """
     if given is not None and not isinstance(given, dict):
         raise InputError(f"{place}.{name} in {where} is {given!r}; it must be a mapping of its settings, or {{}}")
     settings = {"type": name, **(given or {})}
@@ -328,15 +353,16 @@ def _check_augmentation(modality: str, steps: object, config: Config, where: str
     place = f"training.augmentation.{modality}"
     if not isinstance(steps, dict):
         raise InputError(f"{place} in {where} is {steps!r}; it must be a mapping such as {{noise: {{snr: [10, 30]}}}}")
-    steps.update({name: _built("augmentation", name, given, place, where) for name, given in steps.items()})
-    if steps and _freeze_of(modality, config) == "all" and config.training.cache:
+    steps.update({name: built("augmentation", name, given, place, where) for name, given in steps.items()})
+    if steps and freeze_of(modality, config) == "all" and config.training.cache:
         raise InputError(
             f"{place} in {where}: the features of this frozen encoder are computed once and would never change; "
             "set training.cache=false, or do not freeze all of it"
         )
 
 
-def _freeze_of(modality: str, config: Config) -> object:
+def freeze_of(modality: str, config: Config) -> object:
+    """What of a modality's encoder is frozen, as `training.freeze` says it."""
     freeze = config.training.freeze
     return freeze.get(modality) if isinstance(freeze, dict) else freeze
 

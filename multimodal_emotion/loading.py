@@ -255,11 +255,26 @@ def groups_of(utterances: Sequence[Utterance], task: Task, by: str) -> list[Hash
                 f"training.sampling label needs one label for each utterance, which task {task.name} has not"
             )
         return [task.label(task.target(utterance)) for utterance in utterances]
-    values = [getattr(each, by) if by in ("speaker", "dialogue") else each.extra.get(by) for each in utterances]
-    if None in values:
+    return column(utterances, by, "training.sampling")
+
+
+def column(utterances: Sequence[Utterance], name: str, setting: str, *, needed: bool = True) -> list[Hashable]:
+    """What utterances have in a column.
+
+    Args:
+        utterances: any.
+        name: "speaker", "dialogue" or a column of `extra`.
+        setting: that asks for it, for messages.
+        needed: whether an utterance without a value is an error; else it has None.
+
+    Raises:
+        InputError: an utterance has no value there.
+    """
+    values = [getattr(each, name) if name in ("speaker", "dialogue") else each.extra.get(name) for each in utterances]
+    if needed and None in values:
         without = utterances[values.index(None)]
         known = ", ".join(("label", "speaker", "dialogue", *without.extra))
-        raise InputError(f"training.sampling is {by!r}, but utterance {without.id} has none (known: {known})")
+        raise InputError(f"{setting} is {name!r}, but utterance {without.id} has none (known: {known})")
     return values
 
 

@@ -1,4 +1,4 @@
-"""Which parameters learn how fast: parameter groups, schedule, moving average."""
+"""Which parameters learn how fast: parameter groups, schedule, averages of weights."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,31 +96,63 @@ def rate_factor(step: int, steps: int, settings: TrainingConfig) -> float:
 
 
 class Average:
-    """An exponential moving average of a model's weights, with a warm-up so that early steps do not weigh for ever.
+    """A mean of a model's weights over its steps: an exponential moving one, or one in which all steps weigh alike.
 
-    Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992 (the average itself).
+    The moving one has a warm-up, so that early steps do not weigh for ever. Statistics of batch norms are averaged as
+    weights are, not counted anew.
+
+    Source: Polyak and Juditsky, Acceleration of stochastic approximation by averaging, 1992; equal weights over the end of
+        a training: Averaging Weights Leads to Wider Optima and Better Generalization, 2018, arXiv 1803.05407.
+
+    Attributes:
+        steps: how many were taken in; before the first there is no average, and `swap` changes nothing.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, model: nn.Module, decay: float | None, start: int = 0) -> None:
+        """
+        Args:
+            model: whose weights.
+            decay: of the moving average; None weighs all steps alike.
+            start: the first step (from 0) that is taken in.
+        """
+        self.decay, self.start = decay, start
         self.steps = 0
         self.weights = {name: tensor.detach().clone() for name, tensor in _floats(model)}
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Takes one step of the model in."""
+    def update(self, model: nn.Module, step: int = 0) -> None:
+        """Takes the weights after a step in, if it is not before the start."""
+        if step < self.start:
+            return
         self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        share = 1 / self.steps
+        if self.decay is not None:
+            share = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         for name, tensor in _floats(model):
-            self.weights[name].lerp_(tensor, 1 - decay)
+            self.weights[name].lerp_(tensor, share)
 
     @torch.no_grad()
     def swap(self, model: nn.Module) -> None:
         """Exchanges the model's weights with the average; a second call undoes the first."""
+        if not self.steps:
+            return
         for name, tensor in _floats(model):
             kept = tensor.detach().clone()
             tensor.copy_(self.weights[name])
             self.weights[name] = kept
+
+
+def average_of(model: nn.Module, settings: TrainingConfig, steps: int) -> Average | None:
+    """The average that a configuration wants.
+
+    Args:
+        model: whose weights.
+        settings: `average` and `average_start` count.
+        steps: of the whole training.
+    """
+    if settings.average == "equal":
+        return Average(model, None, start=round(settings.average_start * steps))
+    return Average(model, float(settings.average)) if settings.average else None
 
 
 def _floats(model: nn.Module) -> Iterable[tuple[str, torch.Tensor]]:

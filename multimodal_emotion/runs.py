@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from multimodal_emotion import checkpoint, evaluation, plots, registry
+from multimodal_emotion import checkpoint, evaluation, plots, registry, tracking
 from multimodal_emotion import config as configuration
 from multimodal_emotion.adapters._base import Added
 from multimodal_emotion.augmentation._base import Chain, chains
@@ -39,6 +39,7 @@ from multimodal_emotion.inference import score_rows
 from multimodal_emotion.loading import Rows, groups_of
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.optimisation import freeze
+from multimodal_emotion.robustness import Attack, robust
 from multimodal_emotion.shipped import opened
 from multimodal_emotion.splits import CONFIG, draw, labelled, read, read_splits, splits_of_run
 from multimodal_emotion.tasks._base import Task
@@ -122,6 +123,7 @@ def evaluate(
     on_error: str = "raise",
     modalities: Sequence[str] | None = None,
     every_subset: bool = False,
+    attack: str | Sequence[str] = (),
     progress: bool = False,
 ) -> dict[str, Any]:
     """Scores a trained model on one split.
@@ -138,6 +140,7 @@ def evaluate(
         precision, workers, on_error: see `inference.score`.
         modalities: use these only; the others of the model are absent.
         every_subset: whether every subset of these is scored too, as if the others were missing (`subsets`).
+        attack: attacks under which it is scored too (`robust`): "fgm:epsilon=0.1", "pgd:epsilon=0.1,steps=5".
         progress: whether to say what is being done.
 
     Returns:
@@ -146,6 +149,7 @@ def evaluate(
     Raises:
         InputError: no such model, corpus or split; labels that the model does not know.
     """
+    attacks = [Attack.parse(text) for text in ([attack] if isinstance(attack, str) else attack)]
     trained = opened(model)
     if isinstance(corpus, str):
         stated = trained.about.get("corpus", {})
@@ -176,6 +180,8 @@ def evaluate(
         subsets={names: item for names, item in outcomes.items() if len(item)} if every_subset else None,
         skipped={split: rows.problems},
     )
+    if attacks:
+        report["robust"] = robust(trained, rows, attacks, workers=workers)
     if output is not None:
         write_results(Path(output), trained.task, report, {split: outcome})
     return report
@@ -187,10 +193,14 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
     Raises:
         InputError: a label that the task does not know; a checkpoint or setting that does not fit.
     """
+    configuration.check(config, "the configuration")
+    tracking.require(config.training.logger)
     for utterance in utterances:
         task.target(utterance)
     groups_of(utterances, task, config.training.sampling)
     augmenters(config, task)
+    for name, given in config.training.methods.items():
+        registry.build("methods", name, **given).check_rows(task, utterances)
     task.prepare(utterances)
     torch.manual_seed(config.seed)
     model = checkpoint.build(config.model, task)
@@ -427,7 +437,7 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     assignment = getattr(splits.corpus, "assignment", None)
     if assignment:
         evaluation.write_json(folder / "splits.json", assignment)
-    loggers = _loggers(config, folder)
+    loggers = tracking.loggers(config, folder)
     history, outcomes = fit(
         trained,
         config,
@@ -455,7 +465,7 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
     }
     write_run(folder, trained, report, outcomes, history, splits.corpus)
-    _close(loggers, folder, trained.about["validation"])
+    tracking.close(loggers, folder, report)
     return Run(folder, report, trained, config)
 
 
@@ -600,28 +610,3 @@ def _metrics_table(history: History) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _loggers(config: Config, folder: Path) -> dict[str, Any]:
-    """TensorBoard's or Weights & Biases' logger, as the configuration says."""
-    if config.training.logger == "tensorboard":
-        from lightning.fabric.loggers import TensorBoardLogger
-
-        return {"tensorboard": TensorBoardLogger(folder, name="tensorboard", version="")}
-    if config.training.logger == "wandb":
-        from lightning.pytorch.loggers import WandbLogger
-
-        logger = WandbLogger(project="multimodal_emotion", name=folder.name, save_dir=folder, config=config.to_dict())
-        return {"wandb": logger}
-    return {}
-
-
-def _close(loggers: Mapping[str, Any], folder: Path, figures: Mapping[str, Any]) -> None:
-    """Hands the loggers what a finished run has: figures of the kept epoch, and pictures where they take them."""
-    for name, logger in loggers.items():
-        if name == "wandb":
-            for picture in sorted(folder.glob("*.png")):
-                logger.log_image(picture.stem, [str(picture)])
-            logger.experiment.summary.update({f"validation/{key}": value for key, value in figures.items()})
-            logger.experiment.finish()
-        logger.finalize("success")

@@ -30,7 +30,7 @@ from multimodal_emotion.inference import autocast, resolve_precision, score_rows
 from multimodal_emotion.loading import Rows, collate_for, groups_of, loader, plan
 from multimodal_emotion.methods._base import Method, Step
 from multimodal_emotion.model import Output
-from multimodal_emotion.optimisation import Average, build_optimizer, rate_factor
+from multimodal_emotion.optimisation import average_of, build_optimizer, rate_factor
 
 STATE = "state.pt"
 
@@ -103,7 +103,7 @@ class Fit:
             seed: of order and dropout; step n of a seed draws the same numbers whether or not it was interrupted before.
             folder: where resumable states are kept; None keeps none.
             progress: whether to show progress on standard error.
-            loggers: see `_loggers`.
+            loggers: by name, see `tracking.loggers`.
             watch: is told of each epoch; what it raises ends the training.
         """
         self.trained, self.train, self.validation = trained, train, validation
@@ -129,11 +129,12 @@ class Fit:
         self.optimizer = build_optimizer(trained.model, settings, self.own)
         self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
         self.companions = companions(trained.model.encoders, trained.settings.encoders)
-        self.average = Average(trained.model, settings.average) if settings.average else None
         self.lengths = [train.length(index) for index in range(len(train))]
         self.groups = groups_of(train.utterances, trained.task, settings.sampling)
         self.collate = collate_for(trained.preparations, trained.task, settings.padding, train.encoded)
         self.steps_per_epoch = len(self.batches(0))
+        self.steps = settings.epochs * self.steps_per_epoch
+        self.average = average_of(trained.model, settings, self.steps)
         self.epochs: list[Epoch] = []
         self.best: dict[str, Tensor] | None = None
         self.kept = -1
@@ -211,32 +212,35 @@ class Fit:
     def step(self, batch: Batch, step: int) -> float:
         """One optimiser step; returns the loss. Everything random in it depends on the seed and the step alone."""
         seed = _mix(self.seed, "step", step, self.fabric.global_rank)
-        factor = rate_factor(step, self.settings.epochs * self.steps_per_epoch, self.settings)
+        factor = rate_factor(step, self.steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
         batch = batch.to(self.fabric.device, non_blocking=True)
-        loss = self.loss(batch, seed)
-        self.fabric.backward(loss)
+        loss = self.loss(batch, seed, step / self.steps)
+        if loss.requires_grad:  # else methods have taken all gradients already
+            self.fabric.backward(loss)
         self.balance()
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip)
         self.optimizer.step()
         for companion in self.companions:
-            companion.after_step(step, self.settings.epochs * self.steps_per_epoch)
+            companion.after_step(step, self.steps)
         self.optimizer.zero_grad()
         if self.average is not None:
-            self.average.update(self.trained.model)
+            self.average.update(self.trained.model, step)
         return float(loss.detach())
 
-    def loss(self, batch: Batch, seed: int) -> Tensor:
+    def loss(self, batch: Batch, seed: int, progress: float = 0.0) -> Tensor:
         """What a step makes smaller: the loss of the batch, and what the methods add to it or put in its place."""
         step = Step(
             self.trained.model,
             self.trained.task,
             batch,
             seed,
-            lambda: self.output(batch),
-            lambda output, target: self.measure(output, target, batch),
+            self.output,
+            self.measure,
+            progress,
+            self.fabric.backward,
         )
         plain = [] if any(method.replaces for method in self.methods) else [step.loss]
         extras = (method.extra(step) for method in self.methods)

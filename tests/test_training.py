@@ -260,6 +260,56 @@ def test_the_average_of_constant_weights_is_those_weights():
     assert torch.allclose(layer.weight, before["weight"])
 
 
+def test_equal_weights_are_the_mean_of_the_last_steps():
+    layer = torch.nn.Linear(3, 2)
+    average = Average(layer, None, start=2)
+    seen = []
+    for step in range(6):
+        with torch.no_grad():
+            layer.weight.copy_(torch.randn(2, 3))
+        average.update(layer, step)
+        if step < 2:
+            average.swap(layer)  # there is no average yet
+        seen.append(layer.weight.detach().clone())
+    average.swap(layer)
+    torch.testing.assert_close(layer.weight.detach(), torch.stack(seen[2:]).mean(0))
+    average.swap(layer)
+    assert layer.weight.equal(seen[-1])
+
+
+def test_the_last_part_of_a_training_is_averaged(config, tmp_path):
+    """The last epoch's average is the mean over the steps of the second half; before it the weights themselves count."""
+    config = configuration.with_settings(
+        config, ["training.average=equal", "training.average_start=0.5", "training.epochs=2", "training.keep=last"]
+    )
+    averaged = runs.train(config, tmp_path / "averaged", progress=False)
+    plain = configuration.with_settings(config, ["training.average=0"])
+    with (tmp_path / "averaged" / "metrics.csv").open() as one:
+        rows = list(csv.DictReader(one))
+    last = runs.train(plain, tmp_path / "plain", progress=False)
+    with (tmp_path / "plain" / "metrics.csv").open() as other:
+        others = list(csv.DictReader(other))
+    assert rows[0]["accuracy"] == others[0]["accuracy"]
+    assert [row["loss"] for row in rows] == [row["loss"] for row in others]
+    assert not same(weights(averaged.folder), weights(last.folder))
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "training.average=mean",
+            "training.average is 'mean' in --set; it must be a decay from 0 to below 1, or \"equal\"",
+        ),
+        ("training.average=1", "training.average is 1.0"),
+        ("training.average_start=1", "training.average_start is 1.0 in --set; it must be at least 0 and below 1"),
+    ],
+)
+def test_a_bad_average_is_refused(setting, message):
+    with pytest.raises(InputError, match=message):
+        configuration.with_settings(Config(), [setting])
+
+
 def sounds(folder, broken=()):
     """A manifest of tones, high and low, in two splits; some files are no sound at all."""
     folder.mkdir()

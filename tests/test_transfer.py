@@ -58,8 +58,8 @@ def step(former) -> Step:
         trained.task,
         batch,
         7,
-        lambda: trained.model(batch.inputs),
-        lambda output, wanted: trained.task.loss(output.logits, wanted).mean(),
+        lambda given: trained.model(given.inputs),
+        lambda output, wanted, given: trained.task.loss(output.logits, wanted).mean(),
     )
 
 
@@ -184,7 +184,7 @@ def test_what_needs_a_former_run_says_so(former, contrary, tiny_bert_folder, tmp
             runs.train(wrong, tmp_path / "run", progress=False)
         assert not (tmp_path / "run").exists()
     with pytest.raises(InputError, match="a model alone does not say what it was trained on"):
-        Replay(run=str(former.folder / "model")).check(former.trained.model, former.trained.task)
+        Replay(run=str(former.folder / "model")).check_rows(former.trained.task, [])
 
 
 # ---------------------------------------------------------------------------------------------------------- teacher
@@ -241,10 +241,10 @@ def test_a_student_learns_from_soft_targets_alone(former, contrary, tmp_path):
 def test_a_teacher_of_other_labels_is_refused_by_name(former, tmp_path):
     method = Distillation(teacher=str(former.folder))
     with pytest.raises(InputError, match=r"knows negative, positive \(binary\), the task is joy, fear \(multiclass\)"):
-        method.check(former.trained.model, registry.build("tasks", "multiclass", labels=("joy", "fear")))
+        method.check_rows(registry.build("tasks", "multiclass", labels=("joy", "fear")), [])
     with pytest.raises(InputError, match="decides for each word"):
-        method.check(former.trained.model, registry.build("tasks", "sequence_labelling", labels=("O", "B-X")))
+        method.check_rows(registry.build("tasks", "sequence_labelling", labels=("O", "B-X")), [])
     with pytest.raises(InputError, match="needs a teacher"):
         configuration.with_settings(Config(), ["training.methods={distillation: {}}"])
     with pytest.raises(InputError, match="no model there"):
-        Distillation(teacher=str(tmp_path)).check(former.trained.model, former.trained.task)
+        Distillation(teacher=str(tmp_path)).check_rows(former.trained.task, [])

@@ -40,6 +40,9 @@ def render(report: Mapping[str, Any]) -> str:
     if "subsets" in report:
         rows = [[names, figures[primary], figures["n"]] for names, figures in report["subsets"].items()]
         lines += ["", _table(["with these modalities only", primary, "utterances"], rows)]
+    if "robust" in report:
+        rows = [[name, figures[primary], figures["loss"]["after"]] for name, figures in report["robust"].items()]
+        lines += ["", _table(["under attack", primary, "loss"], rows)]
     for split, found in ((report.get("leakage") or {}).get("duplicates") or {}).items():
         if found["count"]:
             cleaned = report["leakage"]["without_duplicates"].get(split) or {}

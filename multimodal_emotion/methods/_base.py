@@ -1,16 +1,19 @@
 """The contract of a method of training: it adds to the loss of a step, or takes its place, or decides who learns when."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from multimodal_emotion.batch import Batch, Utterance
+from multimodal_emotion import registry
+from multimodal_emotion.batch import Batch, MaskedSequence, Utterance
+from multimodal_emotion.config import Config, freeze_of
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.model import EmotionModel, Output
 from multimodal_emotion.tasks._base import Task
@@ -23,16 +26,20 @@ class Step:
     Attributes:
         model, task, batch: what is trained, on what.
         seed: of this step.
-        run: the model's output for the batch, with the next random numbers.
-        measure: the loss of an output for given targets, a scalar.
+        forward: from a batch to the model's output, with the next random numbers.
+        criterion: from an output, targets and their batch to the loss, a scalar.
+        progress: how much of the training is done, 0 to 1.
+        learn: takes the gradient of a loss at once, beside that of what `Method.extra` returns, and lets go of its graph.
     """
 
     model: EmotionModel
     task: Task
     batch: Batch
     seed: int
-    run: Callable[[], Output]
-    measure: Callable[[Output, Tensor], Tensor]
+    forward: Callable[[Batch], Output]
+    criterion: Callable[[Output, Tensor, Batch], Tensor]
+    progress: float = 0.0
+    learn: Callable[[Tensor], None] = torch.Tensor.backward
 
     @property
     def target(self) -> Tensor:
@@ -41,19 +48,38 @@ class Step:
         return self.batch.target
 
     @cached_property
+    def seen(self) -> "Seen":
+        """The plain output, with the step's first random numbers, and what led to it."""
+        with watching(self.model.fusion) as encoded, watching(self.model.head) as fused:
+            output = self.again()
+        return Seen(output, encoded[0], fused[0])
+
+    @property
     def output(self) -> Output:
-        """The plain output, with the step's first random numbers."""
-        return self.again()
+        """The plain output."""
+        return self.seen.output
 
     @cached_property
     def loss(self) -> Tensor:
         """The plain loss, a scalar."""
         return self.measure(self.output, self.target)
 
+    def run(self) -> Output:
+        """The model's output for the batch, with the next random numbers."""
+        return self.forward(self.batch)
+
     def again(self) -> Output:
         """A further output with the same random numbers: the same dropout, the same modalities hidden."""
         torch.manual_seed(self.seed)
         return self.run()
+
+    def measure(self, output: Output, target: Tensor) -> Tensor:
+        """The loss of an output for given targets, a scalar."""
+        return self.criterion(output, target, self.batch)
+
+    def on(self, batch: Batch) -> "Step":
+        """The same step on another batch."""
+        return replace(self, batch=batch)
 
     @property
     def counted(self) -> Bool[Tensor, "batch *words"]:
@@ -67,8 +93,19 @@ class Step:
         return (apart * self.counted).sum() / self.counted.sum().clamp(min=1)
 
 
+class Seen(NamedTuple):
+    """What a pass of the model gave: its output, what went into the fusion, what went into the head."""
+
+    output: Output
+    encoded: Mapping[str, MaskedSequence]
+    fused: Tensor
+
+
 class Method:
     """A method of training. Built from settings alone.
+
+    Bad settings are refused by the constructor; what does not go together, as early as it can be known: by `check_config`
+    when a configuration is read, by `check_rows` before weights are loaded, by `check` before anything is written.
 
     Attributes:
         replaces: whether `extra` takes the place of the plain loss.
@@ -77,6 +114,20 @@ class Method:
 
     replaces: ClassVar[bool] = False
     module: nn.Module | None = None
+
+    def check_config(self, config: Config) -> None:
+        """Looks at the other settings.
+
+        Raises:
+            InputError: the method does not go with them.
+        """
+
+    def check_rows(self, task: Task, utterances: Sequence[Utterance]) -> None:
+        """Looks at the training utterances, and at what else the method needs, before any weights are loaded.
+
+        Raises:
+            InputError: the method does not apply to them, or what it needs is not there.
+        """
 
     def check(self, model: EmotionModel, task: Task) -> None:
         """Looks at a model before its training.
@@ -119,6 +170,57 @@ def former_run(run: str | None, method: str) -> str:
             f"training.methods.{method} needs the former run: model.initial (train --from RUN), or its setting run"
         )
     return run
+
+
+def refuse_frozen(config: Config, method: str, purpose: str) -> None:
+    """Refuses a method that needs an encoder which learns, where the configuration says that none does.
+
+    Args:
+        config: one without encoders says nothing yet.
+        method: its name.
+        purpose: what the method has nothing to do with: "perturb", say.
+
+    Raises:
+        InputError: every encoder is frozen, or has no weights.
+    """
+    encoders = config.model.encoders
+    learning = [
+        name
+        for name, given in encoders.items()
+        if freeze_of(name, config) != "all"
+        and ("checkpoint" in registry.settings(registry.find("encoders", given["type"])) or ":" in given["type"])
+    ]
+    if encoders and not learning:
+        raise InputError(
+            f"training.methods.{method} has nothing to {purpose}: every encoder is frozen, or has no weights"
+        )
+
+
+def refuse_words(config: Config, method: str) -> None:
+    """Refuses a method for whole utterances where the configuration names a task that decides for each word.
+
+    Raises:
+        InputError: it does.
+    """
+    name = config.task.name
+    if name is not None and registry.find("tasks", name).resolution == "word":  # type: ignore[attr-defined]
+        raise decides_for_words(method)
+
+
+def decides_for_words(method: str) -> InputError:
+    """The error for a task that decides for each word."""
+    return InputError(f"training.methods.{method} does not apply to a task that decides for each word")
+
+
+@contextmanager
+def watching(module: nn.Module) -> Iterator[list[Any]]:
+    """As long as it lasts, keeps what goes into a module."""
+    seen: list[Any] = []
+    handle = module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def divergence(

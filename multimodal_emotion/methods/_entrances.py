@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from multimodal_emotion.batch import MaskedSequence
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.model import EmotionModel
 
@@ -41,6 +42,38 @@ def first_layer(backbone: nn.Module) -> nn.Module:
 
 
 @contextmanager
+def thawed(model: EmotionModel) -> Iterator[list[nn.Module]]:
+    """As long as it lasts, gradients go through frozen encoders too, and none into the weights.
+
+    Yields:
+        Where each encoder is entered, see `every_entrance`.
+    """
+    encoders = [model.encoder(name) for name in model.encoders]
+    frozen = [encoder.frozen for encoder in encoders]
+    learning = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    for encoder in encoders:
+        encoder.frozen = False
+    for parameter, _ in learning:
+        parameter.requires_grad_(False)
+    try:
+        yield every_entrance(model)
+    finally:
+        for encoder, was in zip(encoders, frozen, strict=True):
+            encoder.frozen = was
+        for parameter, was in learning:
+            parameter.requires_grad_(was)
+
+
+def every_entrance(model: EmotionModel) -> list[nn.Module]:
+    """The first layer of each encoder; the encoder itself, and so what it gives, where it has no weights."""
+    found = []
+    for name in model.encoders:
+        backbone = getattr(model.encoder(name), "backbone", None)
+        found.append(first_layer(backbone) if isinstance(backbone, nn.Module) else model.encoder(name))
+    return found
+
+
+@contextmanager
 def adding(layers: Sequence[nn.Module], make: Make) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """As long as it lasts, something is added to the outputs of layers.
 
@@ -50,10 +83,12 @@ def adding(layers: Sequence[nn.Module], make: Make) -> Iterator[tuple[list[Tenso
     given: list[Tensor] = []
     added: list[Tensor] = []
 
-    def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-        given.append(output.detach())
+    def hook(module: nn.Module, inputs: Any, output: Tensor | MaskedSequence) -> Tensor | MaskedSequence:
+        values = output.values if isinstance(output, MaskedSequence) else output
+        given.append(values.detach())
         added.append(make(len(added), given[-1]))
-        return output + added[-1]
+        changed = values + added[-1]
+        return MaskedSequence(changed, output.mask) if isinstance(output, MaskedSequence) else changed
 
     handles = [layer.register_forward_hook(hook) for layer in layers]
     try:
@@ -63,9 +98,14 @@ def adding(layers: Sequence[nn.Module], make: Make) -> Iterator[tuple[list[Tenso
             handle.remove()
 
 
+def those(perturbations: Sequence[Tensor]) -> Make:
+    """Adds these, one for each call."""
+    return lambda call, _: perturbations[call]
+
+
 def gradients(loss: Tensor, added: Sequence[Tensor]) -> list[Tensor]:
     """The gradient of a loss for what was added; nothing where no layer was called, because all modalities are absent."""
-    return list(torch.autograd.grad(loss, added)) if added else []
+    return list(torch.autograd.grad(loss, added, materialize_grads=True)) if added else []
 
 
 def norm(values: Tensor) -> Tensor:

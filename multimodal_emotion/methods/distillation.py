@@ -1,7 +1,6 @@
 """Knowledge distillation: a student learns what a teacher says, not the labels alone."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,10 +9,10 @@ from torch import Tensor, nn
 from multimodal_emotion import checkpoint, shipped
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
-from multimodal_emotion.config import in_range
+from multimodal_emotion.config import Config, in_range
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
-from multimodal_emotion.methods._base import Method, Step, divergence
+from multimodal_emotion.methods._base import Method, Step, decides_for_words, divergence, refuse_words, watching
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.tasks._base import Task
 
@@ -59,11 +58,17 @@ class Distillation(Method):
         self.said: dict[str, Tensor] = {}
         self.vectors: dict[str, Tensor] = {}
 
-    def check(self, model: EmotionModel, task: Task) -> None:
-        """Refuses a teacher with other labels, before it is loaded."""
+    def check_config(self, config: Config) -> None:
+        """Refuses a task that decides for each word, and hidden states of late fusion."""
+        refuse_words(config, "distillation")
+        if self.hidden and (config.model.fusion or {}).get("type") == "late":
+            raise self.without_vector()
+
+    def check_rows(self, task: Task, utterances: Sequence[Utterance]) -> None:
+        """Refuses a teacher with other labels, before any weights are loaded."""
         other = checkpoint.load_task(shipped.FOLDER if self.teacher == "pretrained" else Path(self.teacher))
         if task.resolution == "word":
-            raise InputError("training.methods.distillation does not apply to a task that decides for each word")
+            raise decides_for_words("distillation")
         if sorted(other.labels) != sorted(task.labels) or other.space != task.space:
             raise InputError(
                 f"training.methods.distillation: the teacher {self.teacher} knows {', '.join(other.labels)} "
@@ -74,7 +79,7 @@ class Distillation(Method):
         """Asks the teacher about the training utterances."""
         teacher = shipped.opened(self.teacher)
         if self.hidden and (teacher.model.fusion.is_head or model.fusion.is_head):
-            raise InputError("training.methods.distillation.hidden compares fused vectors, which late fusion has not")
+            raise self.without_vector()
         self.said, self.vectors = ask(teacher, utterances, task.labels)
         if self.hidden:
             self.module = projection(model.fusion.dim, teacher.model.fusion.dim)
@@ -93,6 +98,11 @@ class Distillation(Method):
         # Of an utterance that the teacher cannot read there is nothing to be learnt from it.
         taught = (learnt * known).sum() / known.sum().clamp(min=1)
         return (1 - self.alpha) * step.measure(output, step.target) + taught
+
+    @staticmethod
+    def without_vector() -> InputError:
+        """The error for a model without a fused vector."""
+        return InputError("training.methods.distillation.hidden compares fused vectors, which late fusion has not")
 
     @staticmethod
     def of(known: dict[str, Tensor], ids: Sequence[str], like: Tensor) -> Tensor:
@@ -127,18 +137,3 @@ def projection(width: int, wanted: int) -> nn.Linear:
     nn.init.eye_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear
-
-
-@contextmanager
-def watching(module: nn.Module) -> Iterator[list[Tensor]]:
-    """As long as it lasts, keeps what goes into a module."""
-    seen: list[Tensor] = []
-
-    def hook(_: nn.Module, inputs: tuple[Tensor]) -> None:
-        seen.append(inputs[0])
-
-    handle = module.register_forward_pre_hook(hook)
-    try:
-        yield seen
-    finally:
-        handle.remove()

@@ -40,7 +40,7 @@ class Ewc(Method):
         self.count = in_range("training.methods.ewc.count", count, 1)
         self.terms: list[tuple[nn.Parameter, Tensor, Tensor]] = []
 
-    def check(self, model: EmotionModel, task: Task) -> None:
+    def check_rows(self, task: Task, utterances: Sequence[Utterance]) -> None:
         """Refuses what is no run."""
         config_of_run(former_run(self.run, "ewc"))
 

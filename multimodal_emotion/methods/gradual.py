@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from multimodal_emotion.config import in_range
+from multimodal_emotion.config import Config, in_range
 from multimodal_emotion.errors import InputError
-from multimodal_emotion.methods._base import Method
+from multimodal_emotion.methods._base import Method, refuse_frozen
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.tasks._base import Task
 
@@ -25,6 +25,10 @@ class Gradual(Method):
         """
         self.blocks = in_range("training.methods.gradual.blocks", blocks, 1)
         self.stacks: list[list[list[nn.Parameter]]] = []
+
+    def check_config(self, config: Config) -> None:
+        """Refuses encoders that are all frozen."""
+        refuse_frozen(config, "gradual", "unfreeze")
 
     def check(self, model: EmotionModel, task: Task) -> None:
         """Notes what is to learn in each block; what was frozen before stays so."""

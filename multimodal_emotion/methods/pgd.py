@@ -1,13 +1,14 @@
 """PGD: adversarial training against several small steps uphill."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from multimodal_emotion.config import in_range
-from multimodal_emotion.methods._base import Method, Step
-from multimodal_emotion.methods._entrances import adding, entrances, gradients, norm, scaled, within
+from multimodal_emotion.config import Config, in_range
+from multimodal_emotion.methods._base import Method, Step, refuse_frozen
+from multimodal_emotion.methods._entrances import adding, entrances, gradients, norm, scaled, those, within
 from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.tasks._base import Task
 
@@ -41,29 +42,43 @@ class Pgd(Method):
         self.stride = in_range(f"training.methods.{self.name}.stride", stride, 0, 1)
         self.weight = in_range(f"training.methods.{self.name}.weight", weight, 0)
 
+    def check_config(self, config: Config) -> None:
+        """Refuses encoders that are all frozen."""
+        refuse_frozen(config, self.name, "perturb")
+
     def check(self, model: EmotionModel, task: Task) -> None:
         """Refuses a model whose encoders are all frozen."""
         entrances(model, self.name)
 
     def extra(self, step: Step) -> Tensor:
         """The loss under the perturbation."""
-        perturbation = self.attack(step)
-        with adding(entrances(step.model, self.name), lambda call, _: perturbation[call]):
+        layers = entrances(step.model, self.name)
+        perturbation = self.attack(step, layers)
+        with adding(layers, those(perturbation)):
             return self.weight * step.measure(step.again(), step.target)
 
-    def attack(self, step: Step) -> list[Tensor]:
-        """The perturbation of each call of the first layers."""
-        layers = entrances(step.model, self.name)
+    def attack(self, step: Step, layers: Sequence[nn.Module]) -> list[Tensor]:
+        """The perturbation of each call of these layers."""
         found: list[Tensor] = []
         for _ in range(self.steps):
             with adding(layers, partial(start, found)) as (given, added):
                 loss = step.measure(step.again(), step.target)
             uphill = gradients(loss, added)
-            found = [
-                within(delta.detach() + scaled(gradient, self.stride * norm(state)), self.epsilon * norm(state))
-                for delta, gradient, state in zip(added, uphill, given, strict=True)
-            ]
+            found = self.climbed(given, added, uphill)
         return found
+
+    def climbed(self, given: Sequence[Tensor], added: Sequence[Tensor], uphill: Sequence[Tensor]) -> list[Tensor]:
+        """Perturbations a stride further uphill, brought back into the ball.
+
+        Args:
+            given: what the layers gave.
+            added: the perturbations so far.
+            uphill: the gradient of the loss for each.
+        """
+        return [
+            within(delta.detach() + scaled(gradient, self.stride * norm(state)), self.epsilon * norm(state))
+            for delta, gradient, state in zip(added, uphill, given, strict=True)
+        ]
 
 
 def start(found: list[Tensor], call: int, given: Tensor) -> Tensor:

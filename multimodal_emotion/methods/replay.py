@@ -6,7 +6,6 @@ from dataclasses import replace
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.config import in_range
 from multimodal_emotion.methods._base import Method, former_run
-from multimodal_emotion.model import EmotionModel
 from multimodal_emotion.splits import config_of_run, draw, splits_of_run
 from multimodal_emotion.tasks._base import Task
 
@@ -29,7 +28,7 @@ class Replay(Method):
         self.run = run
         self.share = in_range("training.methods.replay.share", share, 0, 10)
 
-    def check(self, model: EmotionModel, task: Task) -> None:
+    def check_rows(self, task: Task, utterances: Sequence[Utterance]) -> None:
         """Refuses what is no run."""
         config_of_run(former_run(self.run, "replay"))
 
