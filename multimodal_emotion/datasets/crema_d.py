@@ -115,16 +115,21 @@ class CremaD(Recordings):
     @cached_property
     def actors(self) -> Mapping[str, dict[str, str]]:
         """Age, sex and ethnicity of each actor; {} if they are not here."""
-        path = find(self.root, "VideoDemographics.csv", "**/VideoDemographics.csv")
-        if path is None:
-            return {}
-        names = {"Age": "age", "Sex": "gender", "Race": "race", "Ethnicity": "ethnicity"}
-        return {
-            row.text("ActorID"): {name: row.text(column).lower() for column, name in names.items()}
-            for row in read_table(path).rows
-        }
+        return actors_below(self.root)
 
     def missing(self) -> list[str]:
         """Also the table of votes, where the level is made of it."""
         lines = super().missing()
         return lines if self.level == "intended" or self.votes else [*lines, "labels: no tabulatedVotes.csv"]
+
+
+def actors_below(root: Path) -> dict[str, dict[str, str]]:
+    """Age, sex and ethnicity of each actor by number; {} if they are not below a folder."""
+    path = find(root, "VideoDemographics.csv", "**/VideoDemographics.csv")
+    if path is None:
+        return {}
+    names = {"Age": "age", "Sex": "gender", "Race": "race", "Ethnicity": "ethnicity"}
+    return {
+        row.text("ActorID"): {name: row.text(column).lower() for column, name in names.items()}
+        for row in read_table(path).rows
+    }
