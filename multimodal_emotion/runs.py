@@ -424,6 +424,8 @@ def write_results(folder: Path, task: Task, report: Mapping[str, Any], outcomes:
 
 
 def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epoch], None] | None = None) -> Run:
+    if config.training.forgetting:
+        _initial_run(config)
     splits = read_splits(config)
     task = task_for(config, splits.corpus)
     trained = assemble(config, task, splits.train)
@@ -475,11 +477,7 @@ def former_figures(trained: TrainedModel, config: Config) -> dict[str, Any]:
     Raises:
         InputError: the training starts from no run, or one with other labels: nothing of what it knew could be asked.
     """
-    run = config.model.initial
-    if run is None:
-        raise InputError(
-            "training.forgetting needs the run that training starts from: model.initial (train --from RUN)"
-        )
+    run = _initial_run(config)
     splits = splits_of_run(run)
     for utterance in splits.validation:
         if not _codable(trained.task, utterance):
@@ -534,6 +532,15 @@ def untrained_report(config: Config) -> dict[str, Any]:
         train=None,
         leakage=None,
     )
+
+
+def _initial_run(config: Config) -> str:
+    """The run that `training.forgetting` asks about; none is an InputError."""
+    if config.model.initial is None:
+        raise InputError(
+            "training.forgetting needs the run that training starts from: model.initial (train --from RUN)"
+        )
+    return config.model.initial
 
 
 def _codable(task: Task, utterance: Utterance) -> bool:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 from tiny import sentences
+from tiny_encoders import CASES
 
 from multimodal_emotion import config as configuration
 from multimodal_emotion import registry, runs
@@ -180,6 +183,28 @@ def test_speed_divides_the_length_and_multiplies_the_pitch(percent):
     assert loudest(faster) == pytest.approx(220 * percent / 100, abs=1.5)
 
 
+def test_noise_room_and_speed_are_those_of_torchaudio():
+    from torchaudio.functional import add_noise, fftconvolve
+    from torchaudio.functional import speed as torchaudio_speed
+
+    clip = sound(0.5)
+    samples = torch.from_numpy(clip.samples)
+    noisy = build("noise", snr=[12, 12], slope=0)(clip, np.random.default_rng(0)).samples
+    expected = add_noise(samples, torch.from_numpy(noisy) - samples, torch.tensor(12.0))
+    np.testing.assert_allclose(noisy, expected, atol=1e-5)
+
+    room = build("reverberation", seconds=[0.3, 0.3], ratio=[3, 3])
+    response = torch.from_numpy(room.response(RATE, np.random.default_rng(0))).float()
+    heard = fftconvolve(samples, response)[: len(samples)]
+    heard = heard * (samples.square().mean() / heard.square().mean()).sqrt()
+    np.testing.assert_allclose(room(clip, np.random.default_rng(0)).samples, heard, atol=1e-4)
+
+    faster = build("speed", factor=[1.1, 1.1])(clip, np.random.default_rng(0)).samples
+    theirs, _ = torchaudio_speed(samples, RATE, 1.1)
+    middle = slice(500, len(faster) - 500)  # the filters differ at the ends
+    np.testing.assert_allclose(faster[middle], theirs[: len(faster)].numpy()[middle], atol=5e-3)
+
+
 def test_pitch_is_shifted_and_the_length_stays():
     higher = build("pitch", semitones=[12, 12])(sound(1.0), np.random.default_rng(0)).samples
     assert len(higher) == RATE
@@ -284,6 +309,32 @@ def test_training_rows_differ_by_epoch_validation_rows_do_not_and_workers_give_t
     dropped = sum(len(rows[n].arrays["text"]) for n in range(32))
     rows.augment = {}
     assert dropped < sum(rows.length(n) for n in range(32)) == sum(len(rows[n].arrays["text"]) for n in range(32))
+
+
+def test_sound_and_pictures_are_changed_alike_by_two_workers_and_none(tmp_path):
+    rows = []
+    for number in range(6):
+        generator = np.random.default_rng(number)
+        soundfile.write(tmp_path / f"{number}.wav", generator.normal(0, 0.1, 4000), RATE)
+        Image.fromarray(generator.integers(0, 256, (48, 40, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(Utterance(str(number), audio=tmp_path / f"{number}.wav", image=tmp_path / f"{number}.png"))
+    folder = CASES["timm vit"].checkpoint(tmp_path / "vit")
+    preparations = {
+        "audio": registry.build("encoders", "prosody").prepare,
+        "image": registry.build("encoders", "vit", checkpoint=str(folder)).prepare,
+    }
+    settings = {medium: {name: {"probability": 0.7} for name in OF[medium]} for medium in ("audio", "image")}
+    augment = chains(settings, {"audio": "audio", "image": "image"}, 5)
+    changed, plain = (Rows(rows, preparations, augment=given) for given in (augment, {}))
+    batches, collate = [[0, 1, 2], [3, 4, 5]], collate_for(preparations)
+
+    def values(source, workers):
+        found = [batch.inputs[name].values for batch in loader(source, batches, collate, workers) for name in settings]
+        return torch.cat([each.flatten().double() for each in found])
+
+    one, two = (values(changed, workers) for workers in (0, 2))
+    assert one.equal(two)
+    assert not one.equal(values(plain, 0))
 
 
 def test_a_training_with_augmentation_differs_and_repeats(config, tmp_path):
