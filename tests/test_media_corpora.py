@@ -431,6 +431,21 @@ def test_ferplus_unpacks_into_the_cache_and_leaves_test_duplicates_out(packed_fa
     assert every.notes() == []
 
 
+def test_ferplus_takes_a_test_part_that_is_put_beside_packed_training_faces(
+    packed_faces: Path, own_cache: Path
+) -> None:
+    table = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+    table += "Training,fer0000000.png,9,0,0,0,0,0,0,0,1,0\nPrivateTest,fer0032220.png,0,0,9,0,0,0,0,0,1,0\n"
+    write(packed_faces, {"fer2013new.csv": table, "FER2013Test/fer0032220.png": "face"})
+    corpus = registry.build("datasets", "ferplus", packed_faces)
+    assert labels(corpus) == {
+        "FER2013Train/fer0000000": None,
+        "FER2013Valid/fer0000002": "fear",
+        "FER2013Test/fer0032220": "surprise",
+    }
+    assert corpus.splits == ("train", "validation", "test")
+
+
 def test_ferplus_names_what_is_wrong(packed_faces: Path) -> None:
     write(packed_faces, {"manifest.csv": FERPLUS_MANIFEST.replace("FER2013Valid", "Valid")})
     with pytest.raises(InputError, match=r"unknown folder 'Valid' in .*line 4; did you mean 'FER2013Valid'"):
@@ -447,6 +462,18 @@ def test_a_damaged_archive_is_named_and_leaves_nothing(packed_faces: Path, own_c
     with pytest.raises(InputError, match=r"images.zip: not a zip archive, or a damaged one"):
         registry.build("datasets", "ferplus", packed_faces)
     assert not any(path.is_file() for path in own_cache.rglob("*"))
+
+
+def test_links_to_folders_are_followed_to_each_folder_once(tmp_path: Path) -> None:
+    miniature("ravdess", tmp_path / "real")
+    (tmp_path / "linked").mkdir()
+    for path in (tmp_path / "real").iterdir():
+        (tmp_path / "linked" / path.name).symlink_to(path)
+    (tmp_path / "linked" / "loop").symlink_to(tmp_path / "linked", target_is_directory=True)
+    corpora = [registry.build("datasets", "ravdess", tmp_path / name) for name in ("real", "linked")]
+    assert corpora[0].splits == corpora[1].splits
+    assert labels(corpora[0]) == labels(corpora[1]) != {}
+    assert corpora[1].notes() == corpora[0].notes()
 
 
 def test_an_archive_cannot_fill_the_disk_nor_write_elsewhere(

@@ -1,7 +1,9 @@
 """Finding and reading the files of a release."""
 
+import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import ClassVar
 
@@ -45,10 +47,32 @@ class OneFilePerSplit(Corpus):
         return [f"{split}: no {self.files[split][0].format(level=self.level)}" for split in absent]
 
 
+def walk(root: Path) -> Iterator[tuple[str, str]]:
+    """The files below a folder: the folder and the name of each. Links to folders are followed, to each folder once."""
+    seen = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        state = os.stat(folder)
+        if (state.st_dev, state.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        yield from ((folder, name) for name in names)
+
+
 def find(root: Path, *patterns: str) -> Path | None:
-    """The file below a folder that matches the earliest of the patterns, the shallowest one first."""
+    """The file below a folder that matches the earliest of the patterns, the shallowest one first.
+
+    Args:
+        root: the folder.
+        patterns: as of `Path.glob`; "**/NAME" is a name anywhere below, also where links to folders lead.
+    """
     for pattern in patterns:
-        matches = [path for path in root.glob(pattern) if path.is_file()]
+        anywhere = pattern.removeprefix("**/")
+        if anywhere != pattern and "/" not in anywhere:
+            found = (Path(folder, name) for folder, name in walk(root) if fnmatchcase(name, anywhere))
+        else:
+            found = iter(root.glob(pattern))
+        matches = [path for path in found if path.is_file()]
         if matches:
             return min(matches, key=lambda path: (len(path.parts), str(path)))
     return None

@@ -17,7 +17,7 @@ from pathlib import Path
 from multimodal_emotion.batch import Label, Utterance
 from multimodal_emotion.datasets._files import find
 from multimodal_emotion.datasets._media import IMAGE, Collected, files_below
-from multimodal_emotion.datasets._table import Row, Table, read_table
+from multimodal_emotion.datasets._table import Row, read_table
 from multimodal_emotion.datasets._unpack import unzip
 from multimodal_emotion.errors import unknown
 
@@ -39,7 +39,8 @@ USAGES = {"Training": "FER2013Train", "PublicTest": "FER2013Valid", "PrivateTest
 class FerPlus(Collected):
     """`fer2013new.csv` beside the folders FER2013Train, FER2013Valid, FER2013Test; or a `manifest.csv` with the same votes.
 
-    Pictures that are not there as files are taken from an `images.zip`, unpacked once into the cache.
+    Where both are there, the release adds the faces that the manifest has not. Pictures that are not there as files are
+    taken from an `images.zip` (or several, `test_images.zip`), unpacked once into the cache.
     """
 
     name = "ferplus"
@@ -72,8 +73,7 @@ class FerPlus(Collected):
 
     def collect(self) -> Iterator[tuple[str, Utterance]]:
         """The faces that there are votes and pictures of, in the order of the table."""
-        for row in self.table.rows if self.table else ():
-            folder, name = _place(row)
+        for (folder, name), row in self.votes_of.items():
             if folder not in FOLDERS:
                 raise unknown("folder", folder, FOLDERS, row.place)
             split, image = FOLDERS[folder], self.pictures.get((folder, name))
@@ -91,28 +91,32 @@ class FerPlus(Collected):
         return [f"{self.left_out} training faces {reason}"] if self.left_out else []
 
     @cached_property
-    def table(self) -> Table | None:
-        """The votes; None if they are not here."""
-        path = find(self.root, "manifest.csv", "fer2013new.csv", "**/fer2013new.csv", "**/manifest.csv")
-        return None if path is None else read_table(path)
-
-    @cached_property
-    def prefix(self) -> str:
-        """What the names of the columns of votes begin with."""
-        return "votes_" if self.table and "votes_neutral" in self.table.columns else ""
+    def votes_of(self) -> Mapping[tuple[str, str], Row]:
+        """The row of each face, by folder and name without ending; of several tables the first one that has it."""
+        found: dict[tuple[str, str], Row] = {}
+        for name in ("manifest.csv", "fer2013new.csv"):
+            path = find(self.root, name, f"**/{name}")
+            for row in read_table(path).rows if path else ():
+                found.setdefault(_place(row), row)
+        return found
 
     @cached_property
     def pictures(self) -> Mapping[tuple[str, str], Path]:
         """The picture files by folder and name without ending."""
         found = _pictures_below(self.root)
-        archive = find(self.root, "images.zip", "**/images.zip")
-        return found if found or archive is None else _pictures_below(unzip(self.name, archive))
+        if self.votes_of.keys() <= found.keys():
+            return found
+        packed = [path for path in files_below(self.root, (".zip",)) if "images" in path.name]
+        return {
+            place: path for archive in packed for place, path in _pictures_below(unzip(self.name, archive)).items()
+        } | found
 
     def _label(self, row: Row) -> Label | None:
-        counts = {label: row.number(self.prefix + label) for label in LABELS}
+        prefix = "votes_" if "votes_neutral" in row.cells else ""
+        counts = {label: row.number(prefix + label) for label in LABELS}
         if self.votes:
             return counts if sum(counts.values()) else None
-        everyone = sum(counts.values()) + sum(row.number(self.prefix + other) for other in ("unknown", "NF"))
+        everyone = sum(counts.values()) + sum(row.number(prefix + other) for other in ("unknown", "NF"))
         best = max(counts, key=lambda label: counts[label])
         return best if counts[best] > everyone / 2 else None
 

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.datasets._files import OneFilePerSplit, mend
+from multimodal_emotion.datasets._media import files_below
 from multimodal_emotion.datasets._table import Row, read_table
 from multimodal_emotion.errors import unknown
 
@@ -73,7 +74,7 @@ class Meld(OneFilePerSplit):
     def clips(self) -> dict[tuple[str, int, int], Path]:
         """The clips that are there, by split, dialogue and utterance."""
         found = {}
-        for path in sorted(self.root.rglob("dia*_utt*.mp4")):
+        for path in files_below(self.root, (".mp4",)):
             match = re.fullmatch(r"dia(\d+)_utt(\d+)\.mp4", path.name)
             split = next((CLIP_FOLDERS[folder.name] for folder in path.parents if folder.name in CLIP_FOLDERS), None)
             if match and split:
