@@ -28,6 +28,7 @@ from multimodal_emotion.config import Config
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
 from multimodal_emotion.datasets._leakage import leakage
+from multimodal_emotion.datasets._mapping import counterparts, translated
 from multimodal_emotion.discriminants import inner_folds
 from multimodal_emotion.encoders._base import Encoder, Preparation
 from multimodal_emotion.errors import InputError, unknown
@@ -147,7 +148,7 @@ def evaluate(
         The report: see docs/report.md.
 
     Raises:
-        InputError: no such model, corpus or split; labels that the model does not know.
+        InputError: no such model, corpus or split; labels that the model has nothing for (see `_mapping.counterparts`).
     """
     attacks = [Attack.parse(text) for text in ([attack] if isinstance(attack, str) else attack)]
     trained = opened(model)
@@ -157,6 +158,7 @@ def evaluate(
         options = {**(stated.get("options") or {} if same else {}), **(options or {})}
         corpus = load_corpus(corpus, root, level=level or (stated.get("level") if same else None), **options)
     utterances = labelled(read(corpus, split, trained.reading.get("context", 0)), corpus, split)
+    utterances, mapping = _in_labels_of(trained.task, utterances, corpus)
     utterances = draw(utterances, limit, 0)
     if progress:
         print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
@@ -179,6 +181,7 @@ def evaluate(
         leakage=leakage(splits, tuple(chosen)),
         subsets={names: item for names, item in outcomes.items() if len(item)} if every_subset else None,
         skipped={split: rows.problems},
+        mapping=mapping,
     )
     if attacks:
         report["robust"] = robust(trained, rows, attacks, workers=workers)
@@ -591,6 +594,18 @@ def _rows(
         on_error=config.corpus.on_error,
         features={name: arrays for name, arrays in features.items() if name in chosen},
     )
+
+
+def _in_labels_of(
+    task: Task, utterances: list[Utterance], corpus: Corpus
+) -> tuple[list[Utterance], dict[str, Any] | None]:
+    """Utterances in the labels of a model, without those that it has no label for; and what was done, None if nothing."""
+    found = counterparts(corpus, task.name, task.labels)
+    if found is None:
+        return utterances, None
+    rows = [translated(utterance, found, task.name) for utterance in utterances]
+    kept = [row for row in rows if row.label is not None]
+    return kept, {"labels": found, "left_out": len(rows) - len(kept)}
 
 
 def _outcome(trained: TrainedModel, rows: Rows, *, precision: str, workers: int) -> Outcome:

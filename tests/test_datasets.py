@@ -25,8 +25,8 @@ from multimodal_emotion.batch import Utterance
 from multimodal_emotion.datasets._base import SPLITS, Corpus
 from multimodal_emotion.datasets._context import with_context
 from multimodal_emotion.datasets._describe import catalogue, describe, label_counts
+from multimodal_emotion.datasets._mapping import mapped
 from multimodal_emotion.datasets.manifest import Manifest
-from multimodal_emotion.datasets.union import mapped
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.labels import SEVEN
 

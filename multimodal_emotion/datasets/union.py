@@ -10,26 +10,20 @@ Known defects: those of its parts; raters of one corpus mean by "surprise" or "j
 
 import math
 import random
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multimodal_emotion import labels, registry
-from multimodal_emotion.batch import Label, Utterance
+from multimodal_emotion import registry
+from multimodal_emotion.batch import Utterance
 from multimodal_emotion.datasets._base import SPLITS, Corpus
+from multimodal_emotion.datasets._mapping import SETS, mapped
 from multimodal_emotion.errors import InputError, unknown
 
 CITATION = "see its parts"
 
 LICENCE = "that of each part; the strictest holds for what is made of all"
-
-SETS = {
-    "seven": labels.SEVEN,
-    "group": tuple(labels.GROUP),
-    "polarity": labels.POLARITIES,
-}
 
 KEYS = ("corpus", "root", "level", "modalities", "weight", "options")
 
@@ -143,20 +137,6 @@ class Union(Corpus):
             dialogue=None if row.dialogue is None else f"{name}/{row.dialogue}",
             extra={**row.extra, "corpus": name},
         )
-
-
-def mapped(label: Label | None, to: str) -> Label | None:
-    """A label of any corpus in a common set: one label, or votes where there are several; None where nothing fits."""
-    if label is None:
-        return None
-    votes = {label: 1.0} if isinstance(label, str) else label if isinstance(label, Mapping) else Counter(label)
-    found: dict[str, float] = defaultdict(float)
-    for name, count in votes.items():
-        target = labels.map_label(name, to)
-        if target is not None:
-            found[target] += count
-    found = {name: count for name, count in found.items() if count > 0}
-    return None if not found else next(iter(found)) if len(found) == 1 else dict(found)
 
 
 def only(utterance: Utterance, modalities: Sequence[str]) -> Utterance:

@@ -27,6 +27,7 @@ def report(
     subsets: Mapping[str, Outcome] | None = None,
     tuned_on: str | None = None,
     skipped: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    mapping: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The contents of report.json.
 
@@ -43,6 +44,7 @@ def report(
         tuned_on: the split that `task.tune` saw. Its figures are cross-fitted: what was tuned is tuned anew without
             each fifth of the utterances for that fifth; see `Task.cross_fitted`.
         skipped: by split and utterance, why something of it could not be decoded.
+        mapping: how the labels of the corpus were read, if they are not the model's: `labels` by label, `left_out`.
 
     Returns:
         JSON types, with null for what is undefined.
@@ -67,6 +69,8 @@ def report(
     if subsets:
         parts["subsets"] = {names: evaluate_outcome(task, outcome) for names, outcome in subsets.items()}
     parts["skipped"] = {split: {"count": len(why), "why": dict(why)} for split, why in (skipped or {}).items() if why}
+    if mapping:
+        parts["mapping"] = mapping
     parts["train"] = train
     parts["leakage"] = None if leakage is None else {**leakage, "without_duplicates": _cleaned(task, shown, leakage)}
     return jsonable(parts)

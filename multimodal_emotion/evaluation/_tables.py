@@ -31,6 +31,8 @@ def render(report: Mapping[str, Any]) -> str:
         lines += ["", f"{name}: {figures['n']} utterances; figures with 95 % intervals over {unit}s"]
         lines += [_figure(key, value, figures["ci95"], primary) for key, value in _scalars(figures)]
         lines += ["", classification_report(figures, labels)]
+    if "mapping" in report:
+        lines += ["", *_mapping(report["mapping"])]
     for split, found in (report.get("skipped") or {}).items():
         first = next(iter(found["why"]))
         lines += [
@@ -52,6 +54,15 @@ def render(report: Mapping[str, Any]) -> str:
                 f"{found['count']} {split} utterances stand in the training split; {primary} without: {value}",
             ]
     return "\n".join(lines)
+
+
+def _mapping(found: Mapping[str, Any]) -> list[str]:
+    """Which labels were read as which, and which utterances are missing for it."""
+    read = [f"{label} as {own}" for label, own in found["labels"].items() if own not in (None, label)]
+    unread = [label for label, own in found["labels"].items() if own is None]
+    lines = [f"labels of the corpus are read in those of the model: {', '.join(read) or 'as they are'}"]
+    left = f"{found['left_out']} utterances are left out: the model has nothing for {', '.join(unread)}"
+    return [*lines, left] if found["left_out"] else lines
 
 
 def _parts(report: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
