@@ -55,11 +55,14 @@ def test_what_cannot_be_shipped_or_loaded_is_named(run, tmp_path):
         shipped.pretrained(tmp_path / "nothing")
     place = shipped.ship(run, tmp_path / "shipped")
     data = json.loads((place / "config.json").read_text())
-    (place / "config.json").write_text(json.dumps({**data, "encoders": {"text": "0" * 64}}))
-    with pytest.raises(InputError, match="the packaged weights of text are not those it was trained on"):
+    (place / "config.json").write_text(
+        json.dumps({**data, "bases": {"text": {**data["bases"]["text"], "sha256": "0" * 64}}})
+    )
+    with pytest.raises(InputError, match=r"text was made for embedded \(hash 0{12}\), this is embedded \(hash"):
         shipped.pretrained(place)
+    (place / "config.json").write_text(json.dumps(data))
     (place / "model.safetensors").write_bytes(b"half")
-    with pytest.raises(InputError, match="the pretrained model is broken"):
+    with pytest.raises(InputError, match="truncated or not safetensors"):
         shipped.pretrained(place)
     config = (run / "config.yaml").read_text()
     other = tmp_path / "other"
