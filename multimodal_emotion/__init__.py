@@ -28,11 +28,13 @@ _HOMES = {
     "evaluate": "runs",
     "load": "checkpoint",
     "load_corpus": "corpora",
+    "merge": "checkpoint",
     "names": "registry",
     "predict": "prediction",
     "pretrained": "shipped",
     "resume": "runs",
     "save": "checkpoint",
+    "save_adapter": "checkpoint",
     "train": "api",
     "tune": "tuning",
 }
@@ -57,11 +59,13 @@ __all__ = [
     "evaluate",
     "load",
     "load_corpus",
+    "merge",
     "names",
     "predict",
     "pretrained",
     "resume",
     "save",
+    "save_adapter",
     "train",
     "tune",
 ]
@@ -70,7 +74,7 @@ if TYPE_CHECKING:
     from multimodal_emotion.api import train
     from multimodal_emotion.baseline import baseline
     from multimodal_emotion.batch import Batch, MaskedSequence, Utterance
-    from multimodal_emotion.checkpoint import TrainedModel, load, save
+    from multimodal_emotion.checkpoint import TrainedModel, load, merge, save, save_adapter
     from multimodal_emotion.config import Config
     from multimodal_emotion.corpora import load_corpus
     from multimodal_emotion.datasets._base import Corpus

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from multimodal_emotion import __version__
@@ -149,6 +150,14 @@ def evaluate(arguments: argparse.Namespace) -> None:
         progress=not arguments.quiet,
     )
     _show_report(report, arguments.json)
+
+
+def merge(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import checkpoint, runs
+
+    runs.refuse_used(Path(arguments.output))
+    base = dict(_pair(text, "--base", "text=DIR") for text in arguments.base)
+    checkpoint.save(checkpoint.merge(checkpoint.load(arguments.model, base=base)), arguments.output)
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -402,6 +411,19 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--output", metavar="DIR", help="where report.json, predictions and pictures go")
 
     verb = _verb(
+        verbs,
+        "merge",
+        merge,
+        "fold LoRA and AdaLoRA into the weights; outputs stay equal but for rounding",
+        _MERGE_EXAMPLE,
+    )
+    verb.add_argument("model", metavar="RUN", help="a run, a model folder, or a run's adapter folder")
+    verb.add_argument(
+        "--base", action="append", default=[], metavar="NAME=CHECKPOINT", help="of an adapter, where that is a folder"
+    )
+    verb.add_argument("--output", metavar="DIR", required=True, help="a new model folder")
+
+    verb = _verb(
         verbs, "compare", compare, "runs beside each other, with what is chance between them", _COMPARE_EXAMPLE
     )
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders; the others are compared with the first")
@@ -571,6 +593,7 @@ _PRETRAIN_EXAMPLE = (
 _EVALUATE_EXAMPLE = (
     "multimodal-emotion evaluate runs/dair --corpus dair_emotion --root dair_emotion --split test --output out"
 )
+_MERGE_EXAMPLE = "multimodal-emotion merge runs/lora --output runs/lora/merged"
 _COMPARE_EXAMPLE = "multimodal-emotion compare runs/concat runs/gated runs/late"
 _PREDICT_EXAMPLE = (
     'multimodal-emotion predict "I did not expect that at all!"\n'

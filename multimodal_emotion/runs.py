@@ -19,6 +19,7 @@ from multimodal_emotion import checkpoint, evaluation, plots, registry, tracking
 from multimodal_emotion import config as configuration
 from multimodal_emotion.adapters._base import Added
 from multimodal_emotion.augmentation._base import Chain, chains
+from multimodal_emotion.bases import checkpoint_of
 from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
@@ -49,7 +50,7 @@ from multimodal_emotion.training import Epoch, Fit, History
 Problems = dict[str, tuple[str, ...]]
 """By utterance, why something of it could not be decoded."""
 
-REPORT, MODEL, STATE = "report.json", "model", "state"
+REPORT, MODEL, ADAPTER, STATE = "report.json", "model", "adapter", "state"
 
 
 @dataclass
@@ -469,6 +470,9 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     trained.about["validation"] = {
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
     }
+    if any(given.get("adapter") and checkpoint_of(given) for given in trained.settings.encoders.values()):
+        checkpoint.save_adapter(trained, folder / ADAPTER)
+        report["train"]["adapter_bytes"] = (folder / ADAPTER / checkpoint.WEIGHTS).stat().st_size
     write_run(folder, trained, report, outcomes, history, splits.corpus)
     tracking.close(loggers, folder, report)
     return Run(folder, report, trained, config)

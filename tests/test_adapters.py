@@ -1,15 +1,18 @@
 import copy
+import json
 import math
+import shutil
 from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import tiny_relative
+from safetensors.torch import load_file
+from tiny import tiny_bert, tiny_relative
 from tiny_encoders import CASES, media
 from torch import nn
 from transformers import DebertaV2Config, DistilBertConfig, MPNetConfig, RobertaConfig
 
-from multimodal_emotion import checkpoint, registry, runs, training
+from multimodal_emotion import checkpoint, cli, registry, runs, training
 from multimodal_emotion import config as configuration
 from multimodal_emotion.adapters._base import Added, adapt, added_parameters, merge
 from multimodal_emotion.adapters.adalora import AdaLora, Allocation, Decomposed
@@ -351,8 +354,13 @@ def test_a_bottleneck_is_the_formula():
 
 @pytest.fixture
 def config(tiny_bert_folder, sst2_folder) -> Config:
-    base = Config(corpus=CorpusConfig(name="sst2", root=str(sst2_folder)))
-    base.model.encoders = {"text": {"type": "bert", "checkpoint": str(tiny_bert_folder), "pooling": "mean"}}
+    return config_of(tiny_bert_folder, sst2_folder)
+
+
+def config_of(folder, corpus) -> Config:
+    """A short training of a BERT."""
+    base = Config(corpus=CorpusConfig(name="sst2", root=str(corpus)))
+    base.model.encoders = {"text": {"type": "bert", "checkpoint": str(folder), "pooling": "mean"}}
     fixed = ("epochs=2", "learning_rate=1e-2", "head_learning_rate=1e-2", "precision=32", "logger=none")
     return configuration.with_settings(base, [f"training.{setting}" for setting in fixed])
 
@@ -375,17 +383,120 @@ def test_an_adapted_run_loads_again_with_equal_scores(kind, config, tmp_path):
         assert torch.equal(loaded.model.state_dict()[name], tensor)
 
 
-def test_a_merged_run_is_a_plain_one_with_equal_outputs(config, tmp_path):
+def logits(trained):
+    """What a model says of two sentences."""
+    return trained.model({"text": pad([torch.tensor([2, 70, 71, 3]), torch.tensor([2, 75, 3])])}).logits
+
+
+@pytest.fixture(scope="module")
+def two(tiny_bert_folder, sst2_folder, tmp_path_factory):
+    """The runs of two adapters on one base."""
+    place, found = tmp_path_factory.mktemp("two"), []
+    for kind in ("lora", "bitfit"):
+        config = config_of(tiny_bert_folder, sst2_folder)
+        config.model.encoders["text"]["adapter"] = SETTINGS[kind]
+        found.append(runs.train(config, place / kind, progress=False))
+    return found
+
+
+def test_an_adapters_folder_holds_what_was_trained_and_goes_back_on_its_base(two, tiny_bert_folder):
+    for run in two:
+        place = run.folder / "adapter"
+        assert {path.name for path in place.iterdir()} == {"config.json", "model.safetensors"}
+        assert (place / "model.safetensors").stat().st_size == run.report["train"]["adapter_bytes"]
+        assert run.report["train"]["adapter_bytes"] < 0.3 * run.report["train"]["checkpoint_bytes"]
+        loaded = checkpoint.load(place, base={"text": str(tiny_bert_folder)})
+        assert logits(loaded).equal(logits(checkpoint.load(run.folder)))
+    stated = json.loads((place / "config.json").read_text())["bases"]["text"]
+    assert stated == {"checkpoint": "checkpoint", "local": True, "sha256": loaded.bases["text"].sha256}
+    assert str(tiny_bert_folder) not in json.dumps(stated)
+
+
+def test_adapters_on_one_base_are_switched_without_reading_it_again(two, tiny_bert_folder, monkeypatch):
+    from multimodal_emotion.encoders import bert
+
+    lora = checkpoint.load(two[0].folder / "adapter", base={"text": str(tiny_bert_folder)})
+    first = logits(lora)
+    read, load = [], bert.load_backbone
+    monkeypatch.setattr(bert, "load_backbone", lambda *given: read.append(given[2]) or load(*given))
+    bitfit = checkpoint.load(two[1].folder / "adapter", base=lora)
+    assert read == [False]
+    assert logits(bitfit).equal(logits(checkpoint.load(two[1].folder)))
+    again = checkpoint.load(two[0].folder / "adapter", base=bitfit)
+    assert logits(again).equal(first)
+    assert logits(lora).equal(first)
+    embeddings = [it.model.encoder("text").backbone.embeddings.word_embeddings.weight for it in (lora, bitfit, again)]
+    assert len({weight.data_ptr() for weight in embeddings}) == 1
+    checkpoint.merge(again)
+    assert logits(lora).equal(first)  # what is shared is not changed
+
+
+def test_an_adapter_is_saved_again_from_what_was_loaded(two, tiny_bert_folder, tmp_path):
+    run = two[0]
+    loaded = checkpoint.load(run.folder / "adapter", base={"text": str(tiny_bert_folder)})
+    checkpoint.save_adapter(loaded, tmp_path / "again")
+    files = [folder / "model.safetensors" for folder in (run.folder / "adapter", tmp_path / "again")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    whole = checkpoint.load(run.folder)
+    checkpoint.save_adapter(whole, tmp_path / "whole", base={"text": str(tiny_bert_folder)})
+    assert load_file(tmp_path / "whole" / "model.safetensors").keys() == load_file(files[0]).keys()
+    checkpoint.save(loaded, tmp_path / "model")
+    assert logits(checkpoint.load(tmp_path / "model")).equal(logits(whole))
+
+
+def test_another_base_is_refused_by_name(two, tiny_bert_folder, tmp_path):
+    folder, other = two[0].folder / "adapter", tiny_bert(tmp_path / "other", seed=1)
+    message = r"adapter: text was made for checkpoint \(hash [0-9a-f]{12}\), this is .*other \(hash [0-9a-f]{12}\)"
+    with pytest.raises(InputError, match=message):
+        checkpoint.load(folder, base={"text": str(other)})
+    with pytest.raises(InputError, match=r"was made for the folder 'checkpoint' \(hash .*\), which must be named"):
+        checkpoint.load(folder)
+    config = config_of(other, two[0].config.corpus.root)
     config.model.encoders["text"]["adapter"] = SETTINGS["lora"]
     run = runs.train(config, tmp_path / "run", progress=False)
-    merged = checkpoint.merge(checkpoint.load(run.folder))
+    loaded = checkpoint.load(run.folder / "adapter", base={"text": str(other)})
+    with pytest.raises(InputError, match=message):
+        checkpoint.load(folder, base=loaded)
+    wide = tiny_relative(tmp_path / "wide", tiny_bert_folder, RobertaConfig, hidden_size=48)
+    with pytest.raises(InputError, match=r"text was not trained on .*wide; name its base: text=CHECKPOINT"):
+        checkpoint.save_adapter(checkpoint.load(run.folder), tmp_path / "no", base={"text": str(wide)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"checkpoint": "../../etc", "local": False}, "was made for '../../etc', which is no name of a checkpoint"),
+        ({"checkpoint": "/etc", "local": False}, "was made for '/etc', which is no name of a checkpoint"),
+        ({"checkpoint": "os:system", "local": False}, "not a folder; it must be one, or a name of the model hub"),
+        ({"sha256": 3, "local": False, "checkpoint": "some-body/bert"}, "'some-body/bert' is not here"),
+    ],
+)
+def test_a_strangers_adapter_cannot_leave_its_folder(change, message, two, tmp_path):
+    shutil.copytree(two[0].folder / "adapter", tmp_path / "adapter")
+    path = tmp_path / "adapter" / "config.json"
+    data = json.loads(path.read_text())
+    data["bases"]["text"] |= change
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=message):
+        checkpoint.load(tmp_path / "adapter")
+    path.write_text(json.dumps({**data, "bases": [3]}))
+    with pytest.raises(InputError, match="not a model of this package"):
+        checkpoint.load(tmp_path / "adapter")
+
+
+def test_the_command_merge_gives_a_plain_model_with_equal_outputs(two, tiny_bert_folder, tmp_path, capsys):
+    lora, bitfit = two
+    command = ["merge", str(lora.folder / "adapter"), "--base", f"text={tiny_bert_folder}"]
+    assert cli.main([*command, "--output", str(tmp_path / "merged")]) == 0
+    merged = checkpoint.load(tmp_path / "merged")
     assert "adapter" not in merged.settings.encoders["text"]
-    checkpoint.save(merged, tmp_path / "merged")
-    first, second = (checkpoint.load(folder).model for folder in (run.folder, tmp_path / "merged"))
-    inputs = {"text": pad([torch.tensor([2, 70, 71, 3]), torch.tensor([2, 75, 3])])}
-    torch.testing.assert_close(first(inputs).logits, second(inputs).logits)
+    torch.testing.assert_close(logits(merged), logits(checkpoint.load(lora.folder)))
     with pytest.raises(InputError, match="no adapter"):
         checkpoint.merge(merged)
+    assert cli.main([*command, "--output", str(tmp_path / "merged")]) == 2
+    assert "already holds something" in capsys.readouterr().err
+    assert cli.main(["merge", str(bitfit.folder), "--output", str(tmp_path / "bitfit")]) == 0
+    assert logits(checkpoint.load(tmp_path / "bitfit")).equal(logits(checkpoint.load(bitfit.folder)))
 
 
 def test_a_training_with_adalora_that_is_interrupted_ends_the_same(config, tmp_path, monkeypatch):
