@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from multimodal_emotion import config as configuration
-from multimodal_emotion import presets, registry, runs, shipped
+from multimodal_emotion import presets, runs, shipped
 from multimodal_emotion.config import Config
+from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.runs import Run
 
@@ -114,9 +115,8 @@ def assemble(
             _build_as(initial, config, context)
         config.model.initial = str(initial)
     if preset or not config.model.encoders:
-        cls = registry.find("datasets", place.name)
-        wanted = place.modalities or cls.modalities  # type: ignore[attr-defined]
-        config = presets.apply(config, preset or "base", [name for name in wanted if name not in named])
+        wanted = [name for name in _modalities(config) if name not in named]
+        config = presets.apply(config, preset or "base", wanted)
     if fusion:
         config.model.fusion = {"type": fusion}
     if epochs is not None:
@@ -127,10 +127,15 @@ def assemble(
 def _build_as(source: str | Path, config: Config, context: int | None) -> None:
     """Takes over encoders, fusion and head of another model, for the modalities that are wanted, and its context."""
     model, reading = shipped.architecture(source)
-    known = registry.find("datasets", config.corpus.name).modalities  # type: ignore[attr-defined]
-    left_out = {"audio", "image", "text"} - set(config.corpus.modalities or known)
+    left_out = {"audio", "image", "text"} - set(_modalities(config))
     encoders = {name: given for name, given in model.encoders.items() if name not in left_out}
     if not encoders:
         raise InputError(f"{source} reads {', '.join(model.encoders)}, of which the corpus has nothing")
     config.model = replace(model, encoders=encoders, fusion=model.fusion if len(encoders) > 1 else None)
     config.corpus.context = int(reading.get("context", 0)) if context is None else context
+
+
+def _modalities(config: Config) -> Sequence[str]:
+    """The modalities that are wanted, or all that the corpus has: of a table or a union, those of its columns or parts."""
+    place = config.corpus
+    return place.modalities or load_corpus(place.name, place.root, level=place.level, **place.options).modalities

@@ -85,7 +85,7 @@ def test_train_from_nothing_or_for_what_a_model_cannot_read_is_refused(former, t
     with pytest.raises(InputError, match="no model there"):
         api.assemble(Config(), corpus="sst2", root=str(sst2_folder), initial=tmp_path)
     with pytest.raises(InputError, match="reads text, of which the corpus has nothing"):
-        api.assemble(Config(), corpus="ferplus", initial=former.folder)
+        api.assemble(Config(), corpus="ferplus", root=str(tmp_path), initial=former.folder)
 
 
 # -------------------------------------------------------------------------------------------------- what was known
