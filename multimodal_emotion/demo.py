@@ -11,12 +11,16 @@ from multimodal_emotion.datasets._base import Corpus
 from multimodal_emotion.evaluation import classification_report
 from multimodal_emotion.files import write_text
 from multimodal_emotion.runs import Run
+from multimodal_emotion.synthesis import write_scene
+from multimodal_emotion.transcripts import write_srt
 
 SENTENCES = (
     "You really thought of everything, this is the best birthday I have had in years!",
     "They cancelled the last train again and nobody even told us.",
     "There is somebody downstairs. I heard the door.",
 )
+DIALOGUE = "allergic"
+"""Five sentences of two speakers whom training has not met."""
 
 
 def demo(output: str | Path, *, seed: int = 0, progress: bool = True) -> None:
@@ -50,10 +54,13 @@ def demo(output: str | Path, *, seed: int = 0, progress: bool = True) -> None:
     )
     _say("3. What each subset of the modalities is worth (validation, accuracy)")
     print(subsets(three, corpus))
-    _say("4. Predict a raw .mp4")
-    clip = next(utterance.video for utterance in corpus.utterances("test") if utterance.video is not None)
-    found = prediction.predict(three.trained, clip, window=1.0)
+    _say("4. Predict a video: a dialogue of the test split, with a transcript")
+    said = [utterance for utterance in corpus.utterances("test") if utterance.dialogue == DIALOGUE]
+    scene, words = folder / f"{DIALOGUE}.mp4", folder / f"{DIALOGUE}.srt"
+    write_srt(words, write_scene(said, scene, seed))
+    found = prediction.predict(three.trained, scene, text=str(words))
     prediction.write([found], [folder / "timeline.png", folder / "timeline.jsonl"], as_json=False)
+    print(f"labelled: {', '.join(str(utterance.label) for utterance in said)}")
     print(prediction.line(found))
     _say("5. Predict sentences")
     for item in prediction.predict(text.trained, list(SENTENCES)):

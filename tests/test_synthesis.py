@@ -21,6 +21,7 @@ from multimodal_emotion.synthesis import (
     film,
     speak,
     write_media,
+    write_scene,
 )
 
 SENTENCE = "They have put me down for every Saturday again."
@@ -225,3 +226,25 @@ def test_a_folder_holds_the_media_of_one_seed(tmp_path: Path) -> None:
     (tmp_path / "generated.json").write_text("[]")
     with pytest.raises(InputError, match=r"generated.json: no JSON object with a seed; name another folder"):
         write_media([UTTERANCE], tmp_path, seed=1)
+
+
+def test_a_scene_is_one_recording_in_which_utterances_follow_each_other(tmp_path: Path) -> None:
+    rows = [UTTERANCE, Utterance(id="rota-2", text="Fine.", label="joy", speaker="ann")]
+    first, second = write_scene(rows, tmp_path / "scene.mp4", pause=0.25)
+    assert [cue.text for cue in (first, second)] == [SENTENCE, "Fine."]
+    assert 0 == first.start < first.end < second.start < second.end
+    assert second.start - first.end >= 0.25 - 0.001
+    scene = Utterance(id="scene", video=tmp_path / "scene.mp4")
+    sound, frames = audio_of(scene), frames_of(scene)
+    assert len(sound.samples) / RATE == pytest.approx(second.end + 0.25, abs=0.2)
+    alone = speak("Fine.", "joy", "ann", "0 rota-2")
+    start = round(second.start * RATE)
+    found = sound.samples[start : start + len(alone)]
+    assert np.corrcoef(found, alone[: len(found)])[0, 1] > 0.9
+    assert len(frames.pixels) * (RATE // FPS) == pytest.approx(len(sound.samples), abs=0.2 * RATE)
+
+
+def test_a_scene_without_utterances_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a scene needs at least one utterance"):
+        write_scene([], tmp_path / "scene.mp4")
+    assert not list(tmp_path.iterdir())

@@ -6,8 +6,8 @@ has its own look-alikes (`_acting`): neither voice nor face alone tells everythi
 """
 
 from multimodal_emotion.synthesis._acting import EMOTIONS
-from multimodal_emotion.synthesis._clip import write_media
+from multimodal_emotion.synthesis._clip import write_media, write_scene
 from multimodal_emotion.synthesis._face import FPS, film
 from multimodal_emotion.synthesis._voice import RATE, speak
 
-__all__ = ["EMOTIONS", "FPS", "RATE", "film", "speak", "write_media"]
+__all__ = ["EMOTIONS", "FPS", "RATE", "film", "speak", "write_media", "write_scene"]

@@ -19,6 +19,7 @@ from multimodal_emotion.synthesis._drawing import SIZE
 from multimodal_emotion.synthesis._face import FPS, film
 from multimodal_emotion.synthesis._phones import words
 from multimodal_emotion.synthesis._voice import RATE, speak
+from multimodal_emotion.transcripts import Cue
 
 CODECS = ("libx264", "libopenh264", "mpeg4")
 """Encoders of video, the best first; which are there depends on how PyAV was built."""
@@ -64,6 +65,38 @@ def write_media(
         pool.shutdown(cancel_futures=True)
 
 
+def write_scene(utterances: Sequence[Utterance], path: str | Path, seed: int = 0, pause: float = 0.5) -> list[Cue]:
+    """Generates one .mp4 in which the utterances follow each other, whoever speaks in the picture.
+
+    Args:
+        utterances: as for `write_media`.
+        path: the file.
+        seed: another seed, other performances. An utterance looks and sounds as `write_media` makes it with this seed.
+        pause: seconds of silence after each utterance.
+
+    Returns:
+        What is said when.
+
+    Raises:
+        InputError: see `write_media`; there are no utterances.
+    """
+    if not utterances:
+        raise InputError(f"{path}: a scene needs at least one utterance")
+    cues: list[Cue] = []
+    sounds, pictures = [], []
+    begin = 0.0
+    for utterance in utterances:
+        _check(utterance)
+        sound, filmed = _perform(utterance, seed, pause)
+        end = begin + len(sound) / RATE
+        cues.append(Cue(round(begin, 3), round(end - pause, 3), utterance.text or ""))
+        sounds.append(sound)
+        pictures.append(filmed)
+        begin = end
+    _write_film(Path(path), np.concatenate(pictures), np.concatenate(sounds))
+    return cues
+
+
 def _check(utterance: Utterance) -> None:
     if not words(utterance.text or ""):
         raise InputError(f"utterance {utterance.id!r} has no English words; speech can only be generated from them")
@@ -91,13 +124,23 @@ def _claim(folder: Path, seed: int) -> None:
 def _write(utterance: Utterance, folder: Path, seed: int) -> Utterance:
     audio, video = folder / f"{utterance.id}.wav", folder / f"{utterance.id}.mp4"
     if not (audio.exists() and video.exists()):
-        emotion, speaker = str(utterance.label or "neutral"), utterance.speaker or ""
-        key = f"{seed} {utterance.id}"
-        sound = speak(utterance.text or "", emotion, speaker, key)
-        pictures = film(_loudness(sound), emotion, speaker, key)
+        sound, pictures = _perform(utterance, seed)
         _write_sound(audio, sound)
         _write_film(video, pictures, sound)
     return replace(utterance, audio=audio, video=video)
+
+
+def _perform(
+    utterance: Utterance, seed: int, pause: float | None = None
+) -> tuple[Float[Array, " time"], UInt8[Array, "frame height width 3"]]:
+    """Sound and pictures of an utterance; with a pause behind it, sound that fills its pictures to the sample."""
+    emotion, speaker = str(utterance.label or "neutral"), utterance.speaker or ""
+    key = f"{seed} {utterance.id}"
+    sound = speak(utterance.text or "", emotion, speaker, key)
+    if pause is not None:
+        silence = round(pause * RATE)
+        sound = np.pad(sound, (0, silence + -(len(sound) + silence) % (RATE // FPS)))
+    return sound, film(_loudness(sound), emotion, speaker, key)
 
 
 def _loudness(sound: Float[Array, " time"]) -> Float[Array, " frame"]:
