@@ -352,6 +352,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="multimodal-emotion",
         description="Fine-tune pretrained text, audio and image encoders to understand emotion; use and evaluate them.",
+        epilog='COMMAND --help has an example. The shortest:\n  multimodal-emotion predict "I did not expect that at all!"',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -376,26 +378,35 @@ def _parser() -> argparse.ArgumentParser:
         metavar="A.B=LOW..HIGH",
         help="a range (with ,log), or a list: A.B=[X, Y]",
     )
-    verb.add_argument("--trials", type=int, default=20, help="how many are to have ended, earlier calls included")
-    verb.add_argument("--jobs", type=int, default=1, help="trials at a time; OMP_NUM_THREADS shares the cores")
+    verb.add_argument(
+        "--trials", type=int, default=20, metavar="N", help="how many are to have ended, earlier calls included (20)"
+    )
+    verb.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="trials at a time; OMP_NUM_THREADS shares the cores"
+    )
     verb.add_argument("--output", metavar="STUDY", required=True, help="a new folder, or that of a study to go on with")
 
     verb = _verb(verbs, "pretrain", pretrain, "train an encoder further on unlabelled text or sound", _PRETRAIN_EXAMPLE)
     verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a .txt (a text in each line), .csv, or folder")
     _corpus_flags(verb, required=False)
     verb.add_argument("--column", default="text", help="the column of a .csv that holds the text")
-    verb.add_argument("--encoders", default="text=bert:embedded", metavar="NAME=TYPE:CHECKPOINT", help="one of them")
-    verb.add_argument("--epochs", type=int, default=1)
-    verb.add_argument("--batch-size", type=int, default=32)
-    verb.add_argument("--learning-rate", type=float, default=5e-5)
-    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument(
+        "--encoders",
+        default="text=bert:embedded",
+        metavar="NAME=TYPE:CHECKPOINT",
+        help="one bert or wav2vec2 (text=bert:embedded)",
+    )
+    verb.add_argument("--epochs", type=int, default=1, metavar="N", help="passes over the texts or recordings (1)")
+    verb.add_argument("--batch-size", type=int, default=32, metavar="N", help="of them in a step (32)")
+    verb.add_argument("--learning-rate", type=float, default=5e-5, metavar="RATE", help="the highest (5e-5)")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
     verb.add_argument("--output", metavar="DIR", required=True, help="a new folder: a checkpoint for --encoders")
 
     verb = _verb(verbs, "evaluate", evaluate, "score a trained model on a split of a corpus", _EVALUATE_EXAMPLE)
     verb.add_argument("model", metavar="RUN", help="a run or a model folder")
     _corpus_flags(verb, required=True)
-    verb.add_argument("--split", default="test", choices=("train", "validation", "test"))
-    verb.add_argument("--modalities", help="use these only, such as audio,text")
+    verb.add_argument("--split", default="test", choices=("train", "validation", "test"), help="which one (test)")
+    verb.add_argument("--modalities", metavar="NAMES", help="use these only, such as audio,text")
     _error_flag(verb)
     verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
     verb.add_argument(
@@ -405,9 +416,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME:SETTING=VALUE",
         help="score it under an attack too, such as fgm:epsilon=0.1 or pgd:epsilon=0.1,steps=5",
     )
-    verb.add_argument("--limit", type=int, help="score only so many utterances")
-    verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
-    verb.add_argument("--workers", type=int, default=0, help="processes that decode")
+    verb.add_argument("--limit", type=int, metavar="N", help="score only so many utterances")
+    _precision_flag(verb)
+    verb.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode (0: this one)")
     verb.add_argument("--output", metavar="DIR", help="where report.json, predictions and pictures go")
 
     verb = _verb(
@@ -427,7 +438,9 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "compare", compare, "runs beside each other, with what is chance between them", _COMPARE_EXAMPLE
     )
     verb.add_argument("runs", nargs="+", metavar="RUN", help="run folders; the others are compared with the first")
-    verb.add_argument("--split", default="validation", choices=("train", "validation", "test"))
+    verb.add_argument(
+        "--split", default="validation", choices=("train", "validation", "test"), help="which one (validation)"
+    )
 
     verb = _verb(verbs, "predict", predict, "emotion of sentences, recordings, pictures and videos", _PREDICT_EXAMPLE)
     verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a sentence, a .txt, .csv, media file, folder, or - ")
@@ -438,10 +451,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--column", default="text", help="the column of a .csv that holds the text")
     verb.add_argument("--audio", metavar="FILE", help="sound of one utterance, together with --text, --image")
-    verb.add_argument("--image", metavar="FILE")
+    verb.add_argument("--image", metavar="FILE", help="a picture of its face")
     verb.add_argument("--text", metavar="SENTENCE|FILE.srt", help="its words, or a transcript with times")
-    verb.add_argument("--window", type=float, help="seconds of a window (default: windows follow speech)")
-    verb.add_argument("--hop", type=float, help="seconds between windows")
+    verb.add_argument(
+        "--window", type=float, metavar="SECONDS", help="length of a window (default: windows follow speech)"
+    )
+    verb.add_argument("--hop", type=float, metavar="SECONDS", help="from one window to the next")
     _speed_flags(verb)
 
     verb = _verb(verbs, "annotate", annotate, "label a large table or folder; killed, it goes on", _ANNOTATE_EXAMPLE)
@@ -455,31 +470,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--prefix", default="emotion", help="how the names of the added columns begin")
     verb.add_argument(
-        "--rows-per-part", type=int, help="rows that a killed process loses at most (4096; 16 with media)"
+        "--rows-per-part", type=int, metavar="N", help="rows that a killed process loses at most (4096; 16 with media)"
     )
     _speed_flags(verb)
 
-    verb = _verb(verbs, "app", app, "a page on this machine to drop files and type sentences on", _APP_EXAMPLE)
+    verb = _verb(
+        verbs, "app", app, "a page on this machine to drop files and type sentences on", _APP_EXAMPLE, json=False
+    )
     _model_flags(verb)
     verb.add_argument(
         "--host", default="127.0.0.1", help="another address lets other machines in; there is no password"
     )
-    verb.add_argument("--port", type=int, default=8765, help="0 takes a free one")
-    verb.add_argument("--largest", type=int, default=200, metavar="MB", help="a larger upload is refused")
+    verb.add_argument("--port", type=int, default=8765, help="8765; 0 takes a free one")
+    verb.add_argument("--largest", type=int, default=200, metavar="MB", help="a larger upload is refused (200)")
     verb.add_argument("--open", action="store_true", help="open the page in a browser")
 
     verb = _verb(verbs, "baseline", baseline, "the documented BERT classifier, exactly", _BASELINE_EXAMPLE)
     _corpus_flags(verb, required=True)
     verb.add_argument("--checkpoint", default="bert-base-cased", help="a hub name, a directory, or 'embedded'")
-    verb.add_argument("--epochs", type=int, default=5)
-    verb.add_argument("--limit", type=int)
-    verb.add_argument("--seed", type=int, default=0)
-    verb.add_argument("--output", metavar="RUN", required=True)
+    verb.add_argument("--epochs", type=int, default=5, metavar="N", help="passes over the training split (5)")
+    verb.add_argument("--limit", type=int, metavar="N", help="use only so many utterances of each split")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (0)")
+    verb.add_argument("--output", metavar="RUN", required=True, help="a new folder")
 
     verb = _verb(verbs, "corpora", corpora, "the corpora it knows; what a folder has of one", _CORPORA_EXAMPLE)
-    verb.add_argument("name", nargs="?")
-    verb.add_argument("--root", metavar="DIR")
-    verb.add_argument("--level")
+    verb.add_argument("name", nargs="?", metavar="NAME", help="one of them: what is known of it")
+    verb.add_argument("--root", metavar="DIR", help="its folder (or, for a manifest, the file): what is there")
+    verb.add_argument("--level", help="which of its label sets")
     _option_flags(verb)
 
     verb = _verb(
@@ -488,13 +505,16 @@ def _parser() -> argparse.ArgumentParser:
         demo,
         "the whole job on the starter corpus, offline",
         "multimodal-emotion demo --output runs/demo",
+        json=False,
     )
-    verb.add_argument("--output", metavar="RUN", default="runs/demo")
-    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--output", metavar="RUN", default="runs/demo", help="a new folder (runs/demo)")
+    verb.add_argument("--seed", type=int, default=0, metavar="N", help="of training and of the generated media (0)")
     return parser
 
 
-def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], None], about: str, example: str) -> Any:
+def _verb(
+    verbs: Any, name: str, run: Callable[[argparse.Namespace], None], about: str, example: str, *, json: bool = True
+) -> Any:
     verb = verbs.add_parser(
         name,
         help=about,
@@ -503,7 +523,8 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], None], abou
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verb.set_defaults(run=run, verb=name)
-    verb.add_argument("--json", action="store_true", help="machine-readable output on standard output")
+    if json:
+        verb.add_argument("--json", action="store_true", help="machine-readable output on standard output")
     verb.add_argument("--quiet", action="store_true", help="no progress")
     verb.add_argument("--debug", action="store_true", help="a traceback for every error")
     verb.add_argument("--offline", action="store_true", help="never ask the model hub")
@@ -524,29 +545,40 @@ def _model_flags(verb: argparse.ArgumentParser) -> None:
 
 
 def _speed_flags(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--batch-size", type=int, default=32)
-    verb.add_argument("--precision", default="auto", choices=("auto", "32", "bf16"))
+    verb.add_argument("--batch-size", type=int, default=32, metavar="N", help="utterances at a time (32)")
+    _precision_flag(verb)
+
+
+def _precision_flag(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "32", "bf16"),
+        help="auto: bf16 where the machine is made for it",
+    )
 
 
 def _config_flags(verb: argparse.ArgumentParser) -> None:
     """A whole configuration: a file, flags for what is often wanted, --set for the rest."""
     verb.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="a configuration, such as a run's config.yaml")
     _corpus_flags(verb, required=False)
-    verb.add_argument("--preset", help="named encoders: embedded (packaged, offline), multilingual, base, large")
+    verb.add_argument(
+        "--preset", metavar="NAME", help="named encoders: embedded (packaged, offline), multilingual, base, large"
+    )
     verb.add_argument(
         "--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR"
     )
-    verb.add_argument("--fusion", help="a fusion, such as concat or attention")
-    verb.add_argument("--modalities", help="use these only, such as audio,text")
-    verb.add_argument("--task", help="in place of the corpus' own")
+    verb.add_argument("--fusion", metavar="NAME", help="a fusion, such as concat or attention")
+    verb.add_argument("--modalities", metavar="NAMES", help="use these only, such as audio,text")
+    verb.add_argument("--task", metavar="NAME", help="in place of the corpus' own")
     verb.add_argument(
         "--from", dest="initial", metavar="RUN", help="a run or a model folder, or pretrained, to start from"
     )
     _error_flag(verb)
-    verb.add_argument("--context", type=int, help="utterances of the dialogue read before each one")
-    verb.add_argument("--epochs", type=int)
-    verb.add_argument("--seed", type=int)
-    verb.add_argument("--limit", type=int, help="use only so many training utterances")
+    verb.add_argument("--context", type=int, metavar="N", help="utterances of the dialogue read before each one")
+    verb.add_argument("--epochs", type=int, metavar="N", help="passes over the training split")
+    verb.add_argument("--seed", type=int, metavar="N", help="of everything random")
+    verb.add_argument("--limit", type=int, metavar="N", help="use only so many training utterances")
     verb.add_argument(
         "--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration"
     )
@@ -582,7 +614,7 @@ _TRAIN_EXAMPLE = (
     "  multimodal-emotion train --resume runs/dair"
 )
 _TUNE_EXAMPLE = (
-    "multimodal-emotion tune --corpus dair_emotion --root dair_emotion --preset embedded --limit 2000 --epochs 3\n"
+    "multimodal-emotion tune --corpus dair_emotion --root dair_emotion --preset embedded --limit 2000 --epochs 3 \\\n"
     "    --search training.learning_rate=1e-5..3e-4,log --search 'training.batch_size=[16, 32]' --output studies/dair\n"
     "  multimodal-emotion train studies/dair/best.yaml --output runs/dair"
 )

@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -45,10 +47,19 @@ def test_help_is_light_and_has_an_example_for_every_verb(capsys):
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
-    for verb in ("train", "evaluate", "compare", "predict", "annotate", "app", "baseline", "corpora", "demo"):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    listed = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert len(listed) >= 11
+    for verb in listed:
         with pytest.raises(SystemExit):
             cli.main([verb, "--help"])
-        assert f"multimodal-emotion {verb}" in capsys.readouterr().out.split("example:")[1]
+        about, _, example = capsys.readouterr().out.partition("example:")
+        assert f"multimodal-emotion {verb}" in example
+        for line in example.replace("\\\n", " ").strip().splitlines():
+            assert cli._parser().parse_args(shlex.split(line)[1:]).run
+        options = re.findall(r"^  (-.*?)(?:$|  +(?=\S))(.*(?:\n {10,}.*)*)", about, re.MULTILINE)
+        assert not [flag for flag, text in options if not text.strip()], verb
 
 
 def test_train_prints_a_report_and_plain_progress(finished):
