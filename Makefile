@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint format bench pretrained docs clean
+.PHONY: help demo test lint format bench pretrained docs notebooks clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +17,8 @@ help:
 	@echo "make format  put the code into the format that lint checks"
 	@echo "make bench   run the benchmarks; results in benchmarks/results.json"
 	@echo "make pretrained  train the model that ships, on the corpora in CORPORA (an hour), and put it into the package"
-	@echo "make docs    check the links and the Python examples of the documents"
+	@echo "make docs    build the documentation into site/ and check its links"
+	@echo "make notebooks  run the notebooks and keep what they print"
 	@echo "make clean   remove the environment and everything that was made, except runs"
 
 $(READY): setup.cfg pyproject.toml
@@ -54,8 +55,12 @@ pretrained: $(READY)
 	$(BIN)/python docs/recipes/evaluate_pretrained.py $(CORPORA)
 
 docs: $(READY)
-	$(BIN)/python docs/check.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	$(BIN)/python docs/check.py site
+
+notebooks: $(READY)
+	$(BIN)/python docs/notebooks/run.py docs/notebooks/*.ipynb
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
