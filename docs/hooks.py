@@ -114,7 +114,7 @@ def _key(section: str, field: dataclasses.Field, described: Mapping[str, str]) -
 
 
 def _yaml(value: Any) -> str:
-    return {"None": "null", "True": "true", "False": "false"}.get(str(value), str(value))
+    return {"None": "null", "True": "true", "False": "false", "": '""'}.get(str(value), str(value))
 
 
 def names() -> str:
@@ -147,7 +147,8 @@ def _named(cls: type) -> Iterator[str]:
 
 def documented(described: Any, kind: type) -> tuple[str, dict[str, str]]:
     """What stands before the first section of a Google docstring, and the entries of one kind of section by name."""
-    sections = Docstring(spread(inspect.getdoc(described) or "")).parse("google", warnings=False)
+    text = f"\n{inspect.getdoc(described) or ''}\n"  # a section alone is only seen between line ends
+    sections = Docstring(spread(text)).parse("google", warnings=False)
     about = sections[0].value if sections and isinstance(sections[0].value, str) else ""
     return about, {
         item.name: item.description for section in sections if isinstance(section, kind) for item in section.value
