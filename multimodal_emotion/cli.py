@@ -336,7 +336,8 @@ def _progress(items: Any, quiet: bool) -> Any:
     """The same items, counted on a terminal's standard error."""
     from tqdm import tqdm
 
-    return tqdm(items, unit=" utterances", leave=False, disable=quiet or not sys.stderr.isatty())
+    # An iterator, since a bar whose length is unknown raises when it is asked for it.
+    return iter(tqdm(items, unit=" utterances", leave=False, disable=quiet or not sys.stderr.isatty()))
 
 
 def _show_report(report: dict[str, Any], as_json: bool) -> None:
