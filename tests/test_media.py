@@ -277,6 +277,19 @@ def test_a_voice_in_one_channel_of_six_is_not_thinned(tmp_path):
 # Sound: what is absent
 
 
+def test_more_channels_than_ffmpeg_lists_in_a_frame(tmp_path):
+    path, samples = tmp_path / "many.wv", (8192 * tone(1.0, 16000)).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("wavpack", rate=16000, layout="hexadecagonal")
+        stream.format = "s16p"
+        frame = av.AudioFrame.from_ndarray(np.repeat(samples, 16)[None], format="s16", layout="hexadecagonal")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    found = read_audio(path)
+    assert found is not None
+    np.testing.assert_allclose(found.samples, samples / 2**15, atol=1e-6)
+
+
 def test_silence_is_sound_of_a_file_but_an_absent_modality(tmp_path):
     path = wave(tmp_path / "a.wav", np.zeros(16000))
     assert is_silent(read_audio(path))

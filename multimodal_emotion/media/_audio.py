@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from jaxtyping import Float32
 
 from multimodal_emotion.errors import InputError
@@ -37,6 +38,9 @@ LATE = 0.1
 """Seconds by which a time stamp may be off before a gap in the track is filled with silence."""
 LONGEST_GAP = 600.0
 """A longer jump of the time stamps is an error of the file, not a gap."""
+
+MOST_PLANES = 8
+"""Channels from which on PyAV reads past the end of ffmpeg's list of them, which kills the process, unless they are packed."""
 
 # mp3 is left to PyAV: libsndfile's decoder writes to stderr
 SOUNDFILE_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"FORM", b".snd", b"caff")
@@ -279,6 +283,8 @@ def _silence(rate: int, channels: int, length: int) -> Iterator[Block]:
 
 def _floats(frame: AudioFrame) -> Float32[np.ndarray, "channels time"]:
     """The samples of a frame, full scale -1 to 1, whatever their format."""
+    if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
+        (frame,) = AudioResampler(format=frame.format.packed).resample(frame)
     samples = frame.to_ndarray()
     if frame.format.is_packed:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
