@@ -1,8 +1,9 @@
-"""Linear layers of float32 models through oneDNN, for passes without gradient on a processor.
+"""Linear layers of float32 models through oneDNN, on a processor.
 
 By default such layers multiply through MKL, which keeps to half the vector width on processors that Intel did not make:
-there oneDNN, with weights packed for it, is twice as fast, and elsewhere it is no slower. The sums are taken in another
-order, so results differ in the last digits.
+there oneDNN is twice as fast, and elsewhere it is no slower. Without gradient, weights are packed for it once; in training,
+where they change with every step, they are taken as they are. The sums are taken in another order, so results differ in the
+last digits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 PAYS_FROM = 256
@@ -19,9 +21,16 @@ PAYS_FROM = 256
 
 def packed_linear(device: torch.device | str) -> AbstractContextManager[Any]:
     """The context in which linear layers go through oneDNN where that can be; elsewhere one that changes nothing."""
-    return (
-        PackedLinear() if torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available() else nullcontext()
-    )
+    return PackedLinear() if _possible(device) else nullcontext()
+
+
+def trained_linear(device: torch.device | str) -> AbstractContextManager[Any]:
+    """The same for a pass whose gradient is wanted; the backward pass need not be inside."""
+    return TrainedLinear() if _possible(device) else nullcontext()
+
+
+def _possible(device: torch.device | str) -> bool:
+    return torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
 
 
 class PackedLinear(TorchFunctionMode):
@@ -62,4 +71,57 @@ class PackedLinear(TorchFunctionMode):
         if id(weight) not in self._packed:
             rows = values.numel() // weight.shape[-1]
             self._packed[id(weight)] = weight, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
-        return torch.ops.mkldnn._linear_pointwise(values, self._packed[id(weight)][1], bias, "none", [], "")
+        return _multiply(values, self._packed[id(weight)][1], bias)
+
+
+class TrainedLinear(TorchFunctionMode):
+    """Replaces `linear` by oneDNN's, with its gradients."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Any torch function; `linear` with a float32 parameter as its weight is what is replaced."""
+        if function is nn.functional.linear and not kwargs and self._fits(*args):
+            return Product.apply(*args, *[None] * (3 - len(args)))  # type: ignore[no-untyped-call]
+        return function(*args, **(kwargs or {}))
+
+    def _fits(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
+        return (
+            isinstance(weight, nn.Parameter)
+            and values.dtype == weight.dtype == torch.float32
+            and values.dim() > 1
+            and values.numel() >= PAYS_FROM * weight.shape[-1]
+            and torch.is_grad_enabled()
+            and not torch.is_autocast_enabled("cpu")
+        )
+
+
+class Product(torch.autograd.Function):
+    """values @ weight.T + bias, and its gradients: three multiplications by oneDNN, which takes transposed matrices too."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """(..., inputs), (outputs, inputs), (outputs,) or None -> (..., outputs)."""
+        context.save_for_backward(values, weight)
+        return _multiply(values, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """(..., outputs) -> the gradients of values, weight and bias, of those that are wanted."""
+        values, weight = context.saved_tensors
+        wanted = context.needs_input_grad
+        rows, given = gradient.flatten(0, -2), values.flatten(0, -2)
+        return (
+            _multiply(gradient, weight.t(), None) if wanted[0] else None,
+            _multiply(rows.t(), given.t(), None) if wanted[1] else None,
+            rows.sum(0) if wanted[2] else None,
+        )
+
+
+def _multiply(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
