@@ -7,6 +7,7 @@ would not; and each row also has the ratio of processor seconds, which does not 
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -19,6 +20,11 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
+"""What the last `make bench` measured, on whatever machine that was."""
+
+DEVICES = HERE / "results"
+"""The same, a file for each device: NAME.json."""
+
 CORPORA = Path(os.environ.get("MULTIMODAL_EMOTION_CORPORA", HERE.parents[1] / "shared" / "corpora"))
 THREADS = int(os.environ.get("MULTIMODAL_EMOTION_BENCH_THREADS", "1"))
 """Threads of both sides alike."""
@@ -41,7 +47,7 @@ class Row:
         value: the figure, a ratio of medians unless `unit` says otherwise; None where it was skipped.
         low, high: the smallest and largest ratio of one turn.
         least, most: the target.
-        unit: "x", "s" or "%".
+        unit: "x", "s", "MB", "%" or, of a difference of accuracies, "".
         details: further figures, such as the ratio of processor seconds.
         skipped: why there is no figure.
     """
@@ -105,7 +111,12 @@ def compare_all(
         warm: whether each side runs once before, untimed.
         targets: by name, further fields of the row.
     """
-    sides = {"": ours, **theirs}
+    taken = in_turns({"": ours, **theirs}, repeats, warm)
+    return [ratio(work, name, taken[""], taken[name], **(targets or {}).get(name, {})) for name in theirs]
+
+
+def in_turns(sides: dict[str, Callable[[], float]], repeats: int = 3, warm: bool = True) -> dict[str, list[Time]]:
+    """What a unit of each way of doing some work took, by name, in each of some turns; see `compare_all`."""
     if warm:
         for side in sides.values():
             side()
@@ -113,7 +124,7 @@ def compare_all(
     for _ in range(repeats):
         for name, side in sides.items():
             taken[name].append(timed(side))
-    return [ratio(work, name, taken[""], taken[name], **(targets or {}).get(name, {})) for name in theirs]
+    return taken
 
 
 def ratio(work: str, against: str, ours: Sequence[Time], theirs: Sequence[Time], **more: Any) -> Row:
@@ -135,6 +146,21 @@ def ratio(work: str, against: str, ours: Sequence[Time], theirs: Sequence[Time],
     return Row(work, against, other / own, min(turns), max(turns), details=details, **more)
 
 
+def alone(module: str, function: str, *arguments: object) -> dict[str, Any]:
+    """Calls a function of a benchmark in a process of its own: what it returns, its peak memory, its seconds.
+
+    Args:
+        module: a file of this folder.
+        function: in it; it takes strings and returns what JSON holds.
+        *arguments: are passed as strings.
+    """
+    code = (
+        f"import sys, torch\nsys.path.insert(0, {str(HERE)!r})\ntorch.set_num_threads({THREADS})\n"
+        f"from {module} import {function}\nRESULT = {function}(*sys.argv[1:])"
+    )
+    return in_process(code, *map(str, arguments))
+
+
 def in_process(code: str, *arguments: str, environment: dict[str, str] | None = None) -> dict[str, Any]:
     """Runs Python code in a process of its own; what it prints last is JSON. Adds its peak memory and its seconds."""
     tail = (
@@ -154,6 +180,11 @@ def in_process(code: str, *arguments: str, environment: dict[str, str] | None = 
     return {**json.loads(done.stdout.splitlines()[-1]), "seconds": time.perf_counter() - began}
 
 
+def echo(*arguments: str) -> dict[str, Any]:
+    """What it was called with: `alone` is tested on it."""
+    return {"given": arguments}
+
+
 def share(count: int) -> int:
     """That part of a number of things that is to be done."""
     return max(1, round(count * SHARE))
@@ -166,8 +197,13 @@ def corpus(name: str) -> Path:
     return CORPORA / name
 
 
-def main(rows: Callable[[], Iterable[Row]]) -> None:
-    """Measures the rows of one file, prints them, and puts them in place of the file's former ones in the results."""
+def main(rows: Callable[[], Iterable[Row]], device: Callable[[], str] | None = None) -> None:
+    """Measures the rows of one file, prints them, and puts them in place of the file's former ones in the results.
+
+    Args:
+        rows: of the file.
+        device: names what they are measured on; None is the processor.
+    """
     import torch
 
     torch.set_num_threads(THREADS)
@@ -177,24 +213,45 @@ def main(rows: Callable[[], Iterable[Row]]) -> None:
         for row in rows():
             found.append(row)
             # After each row: a benchmark that is stopped leaves what it has measured.
-            keep(name, found)
+            keep(name, found, device=device)
             print(table([row]), flush=True)
     except Skip as reason:
         found.append(Row(name, "", skipped=str(reason)))
-        keep(name, found)
+        keep(name, found, device=device)
         print(table(found[-1:]), flush=True)
 
 
-def keep(name: str, rows: Sequence[Row], path: Path = RESULTS) -> None:
-    """Puts the rows of one file into the results, with what they were measured on."""
-    results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def keep(
+    name: str,
+    rows: Sequence[Row],
+    path: Path | None = None,
+    devices: Path | None = None,
+    device: Callable[[], str] | None = None,
+) -> None:
+    """Puts the rows of one file into the results and, if there are figures, into those of the device.
+
+    Args:
+        name: of the file.
+        rows: all of them so far.
+        path, devices: `RESULTS` and `DEVICES`.
+        device: names what they were measured on; None is the processor.
+    """
     machine = {"processor": _model(), "cores": os.cpu_count(), "python": platform.python_version()}
-    results[name] = {"machine": machine, "rows": [asdict(row) | {"met": row.met} for row in rows]}
-    path.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
+    content = {"machine": machine, "rows": [asdict(row) | {"met": row.met} for row in rows]}
+    places = [path or RESULTS]
+    if any(row.value is not None for row in rows):
+        what = re.sub(r"[^\w.-]+", "_", (device or _model)()).strip("_")
+        places.append((devices or DEVICES) / f"{what}.json")
+    for place in places:
+        results = json.loads(place.read_text(encoding="utf-8")) if place.is_file() else {}
+        results[name] = content
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
 
 
-def read(path: Path = RESULTS) -> list[Row]:
+def read(path: Path | None = None) -> list[Row]:
     """All rows of the results."""
+    path = path or RESULTS
     results = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return [
         Row(**{key: value for key, value in row.items() if key != "met"})
@@ -212,10 +269,13 @@ def _line(row: Row) -> str:
     name = row.work + (f" | {row.against}" if row.against else "")
     if row.value is None:
         return f"{name:<100} skipped: {row.skipped}"
+    digits = 4 if not row.unit else 2
     spread = "" if row.low is None or row.high is None else f"({row.low:.2f} to {row.high:.2f})"
-    target = f"at least {row.least:g}" if row.least is not None else f"at most {row.most:g}" if row.most else ""
+    target = (
+        f"at least {row.least:g}" if row.least is not None else f"at most {row.most:g}" if row.most is not None else ""
+    )
     verdict = {True: "met", False: "MISSED", None: ""}[row.met]
-    return f"{name:<100} {row.value:8.2f} {row.unit:<2} {spread:<20} {target:<14} {verdict}"
+    return f"{name:<100} {row.value:8.{digits}f} {row.unit:<2} {spread:<20} {target:<14} {verdict}"
 
 
 def _processor() -> float:

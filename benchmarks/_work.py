@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from _measure import corpus
 
-from multimodal_emotion import runs
+from multimodal_emotion import presets, runs
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.config import Config, CorpusConfig, ModelConfig, TrainingConfig
 from multimodal_emotion.encoders._embedded import embedded
@@ -30,6 +30,12 @@ def meld(config: Config) -> tuple[list[Utterance], Any]:
     """2,000 training utterances and their task."""
     splits = runs.read_splits(config)
     return splits.train, runs.task_for(config, splits.corpus)
+
+
+def settings_of_sound(folder: str) -> Config:
+    """Our preset for RAVDESS' sound: Whisper's encoder stays as it is, its features are computed once."""
+    config = Config(corpus=CorpusConfig("ravdess", folder, modalities=["audio"]))
+    return presets.apply(config, "embedded", ["audio"])
 
 
 class ShortFit(Fit):

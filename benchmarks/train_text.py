@@ -1,23 +1,33 @@
 """Fine-tuning the text baseline on MELD's utterances: ours, the documented loop, transformers' Trainer."""
 
+import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from _measure import Row, compare, compare_all, main
+import torch
+from _measure import THREADS, Row, compare, compare_all, in_turns, main, share
 from _work import BATCH, LENGTH, Documented, meld, our_training, settings
+from torch.nn import Linear
 
 from multimodal_emotion.batch import Utterance
+from multimodal_emotion.config import Config
 from multimodal_emotion.encoders._embedded import embedded
+from multimodal_emotion.tasks._base import Task
 
 LONG = 110
 """Tokens of a long text, in the mean."""
+
+SIDE = 1536
+"""Of the matrices whose multiplication is the machine's peak."""
 
 
 def rows() -> Iterable[Row]:
     """Short texts against both, long texts against the documented loop."""
     config = settings()
     utterances, task = meld(config)
+    utterances = utterances[: share(len(utterances))]
     fit = our_training(config, utterances, task)
     texts, targets = [item.text or "" for item in utterances], [int(task.target(item).argmax()) for item in utterances]
     loop = Documented(texts, targets, len(task.labels))
@@ -54,6 +64,64 @@ def rows() -> Iterable[Row]:
         lambda: long_loop.run(6),
         least=1.8,
     )
+    for precision, least in (("32", 60.0), ("auto", None)):
+        yield share_of_peak(config, long, task, precision, least)
+
+
+def share_of_peak(config: Config, long: list[Utterance], task: Task, precision: str, least: float | None) -> Row:
+    """Which part of the machine's fastest matrix multiplication training reaches: of real tokens in linear layers alone.
+
+    What attention multiplies, what is recomputed and what padding costs does not count as work done.
+    """
+    config = replace(config, training=replace(config.training, precision=precision))
+    fit = our_training(config, long, task, steps=10)
+    weights = sum(layer.weight.numel() for layer in fit.trained.model.encoders.modules() if isinstance(layer, Linear))
+    tokens = sum(fit.lengths[number] for batch in fit.batches(0) for number in batch)
+
+    def ours() -> float:
+        fit.run_epoch(0)
+        return 6 * weights * tokens / 1e9
+
+    dtype = torch.bfloat16 if fit.precision == "bf16" else torch.float32
+    taken = in_turns({"ours": ours, **multiplications(dtype)})
+    ways = {name: times for name, times in taken.items() if name != "ours"}
+    fastest = min(ways, key=lambda name: statistics.median(each.processor for each in ways[name]))
+    shares = [100 * peak.processor / each.processor for peak, each in zip(ways[fastest], taken["ours"], strict=True)]
+    details = {
+        "GFLOP a second": round(1 / statistics.median(each.processor for each in taken["ours"]), 1),
+        **{name: round(1 / statistics.median(each.processor for each in times), 1) for name, times in ways.items()},
+        "threads": THREADS,
+    }
+    name = str(dtype).removeprefix("torch.")
+    return Row(
+        f"training text (mean {LONG} tokens), {name}, by processor seconds",
+        f"fastest multiplication of two matrices of {SIDE} x {SIDE}, {fastest}",
+        statistics.median(shares),
+        min(shares),
+        max(shares),
+        least=least,
+        unit="%",
+        details=details,
+    )
+
+
+def multiplications(dtype: torch.dtype, times: int = 5) -> dict[str, Callable[[], float]]:
+    """The ways to multiply two square matrices on this machine; each gives the GFLOP it did."""
+    one, other = torch.randn(SIDE, SIDE).to(dtype), torch.randn(SIDE, SIDE).to(dtype)
+    ways: dict[str, Callable[[], Any]] = {"torch.mm": lambda: torch.mm(one, other)}
+    if torch.backends.mkldnn.is_available() and dtype == torch.float32:
+        ways["oneDNN"] = lambda: torch.ops.mkldnn._linear_pointwise(one, other, None, "none", [], "")
+
+    def repeated(way: Callable[[], Any]) -> Callable[[], float]:
+        def run() -> float:
+            with torch.inference_mode():
+                for _ in range(times):
+                    way()
+            return times * 2 * SIDE**3 / 1e9
+
+        return run
+
+    return {name: repeated(way) for name, way in ways.items()}
 
 
 def trainer(texts: Sequence[str], targets: Sequence[int], labels: int) -> Callable[[], float]:

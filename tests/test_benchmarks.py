@@ -1,15 +1,24 @@
+import importlib
 import json
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
+
+from multimodal_emotion import media
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))
 
 import _measure  # noqa: E402  (the folder of the benchmarks is no package)
+import _video  # noqa: E402
+import gpu  # noqa: E402
+import memory  # noqa: E402
 import methods  # noqa: E402
+import train_text  # noqa: E402
 from _measure import Row, Time  # noqa: E402
 
 
@@ -62,12 +71,19 @@ def test_whether_a_target_is_met(row, met):
 
 
 def test_results_of_one_file_replace_its_former_ones(tmp_path):
-    path = tmp_path / "results.json"
-    _measure.keep("b", [Row("old", "x", 1.0)], path)
-    _measure.keep("a", [Row("other", "x", 2.0)], path)
-    _measure.keep("b", [Row("new", "x", 3.0, details={"threads": 1})], path)
+    path, devices = tmp_path / "results.json", tmp_path / "results"
+    _measure.keep("b", [Row("old", "x", 1.0)], path, devices)
+    _measure.keep("a", [Row("other", "x", 2.0)], path, devices, lambda: "Some GPU (80 GB)")
+    _measure.keep("b", [Row("new", "x", 3.0, details={"threads": 1})], path, devices)
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["a", "b"]
     assert _measure.read(path) == [Row("other", "x", 2.0), Row("new", "x", 3.0, details={"threads": 1})]
+    assert _measure.read(devices / "Some_GPU_80_GB.json") == [Row("other", "x", 2.0)]
+    assert len(list(devices.iterdir())) == 2
+
+
+def test_what_was_skipped_says_nothing_of_a_device(tmp_path):
+    _measure.keep("gpu", [Row("gpu", "", skipped="no CUDA device")], tmp_path / "results.json", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_process_of_its_own_tells_its_memory():
@@ -76,6 +92,12 @@ def test_a_process_of_its_own_tells_its_memory():
     assert found["peak_mb"] > 1
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         _measure.in_process("1 / 0")
+
+
+def test_a_function_alone_gets_its_arguments_and_gives_its_result(tmp_path):
+    found = _measure.alone("_measure", "echo", tmp_path / "a b.mp4", 3)
+    assert found["given"] == [str(tmp_path / "a b.mp4"), "3"]
+    assert found["peak_mb"] > 1
 
 
 def test_a_corpus_that_is_not_there_is_skipped(tmp_path, monkeypatch):
@@ -87,7 +109,8 @@ def test_a_corpus_that_is_not_there_is_skipped(tmp_path, monkeypatch):
 def test_what_was_measured_before_a_stop_is_kept(tmp_path, monkeypatch, capsys):
     path = tmp_path / "results.json"
     monkeypatch.setattr(sys, "argv", ["some.py"])
-    monkeypatch.setattr(_measure.keep, "__defaults__", (path,))
+    monkeypatch.setattr(_measure, "RESULTS", path)
+    monkeypatch.setattr(_measure, "DEVICES", tmp_path / "devices")
 
     def rows():
         yield Row("first", "", 1.0)
@@ -96,6 +119,74 @@ def test_what_was_measured_before_a_stop_is_kept(tmp_path, monkeypatch, capsys):
     _measure.main(rows)
     assert _measure.read(path) == [Row("first", "", 1.0), Row("some", "", skipped="no GPU")]
     assert "skipped: no GPU" in capsys.readouterr().out
+
+
+def test_a_gpu_is_measured_as_a_processor_is_with_a_tiny_model(tiny_bert_folder):
+    work = gpu.Work(tiny_bert_folder, "cpu", batch_size=4, steps=1, side=32)
+    share, loop, pipeline = gpu.measured(work)
+    assert share.unit == "%"
+    assert loop.details["turns"] == pipeline.details["turns"] == 3
+    assert all(row.value is not None and row.value > 0 for row in (share, loop, pipeline))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_its_rows_are_skipped():
+    with pytest.raises(_measure.Skip, match="no CUDA device"):
+        list(gpu.rows())
+
+
+def test_a_video_is_repeated_by_its_packets(tmp_path):
+    piece = short_video(tmp_path / "piece.mp4")
+    long = _video.repeated([piece], 5, tmp_path / "long.mp4")
+    found = media.probe(long)
+    assert found.has_audio
+    assert 5 <= found.duration < 7
+    # The second copy shows and says what the first does, at its own time.
+    first, second = (media.read_frames(long, start, start + 1, count=2).pixels for start in (0.0, found.duration / 3))
+    assert abs(first.astype(int) - second).max() < 40
+    sounds = [media.read_audio(long, start=start, end=start + 0.8).samples for start in (0.1, found.duration - 1)]
+    assert min(np.abs(samples).max() for samples in sounds) > 0.1
+    little = media.probe(_video.small(long, tmp_path / "small.mp4", side=32))
+    assert (little.width, little.has_audio) == (32, True)
+    assert little.duration == pytest.approx(found.duration, abs=0.5)
+
+
+def short_video(path: Path) -> Path:
+    """Two seconds of a picture that brightens, and of a tone."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("h264", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        for number in range(20):
+            pixels = np.full((48, 64, 3), 10 * number, dtype=np.uint8)
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        tone = np.sin(2 * np.pi * 440 * np.arange(32000) / 16000).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(0.5 * tone[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux(sound.encode(frame))
+        container.mux([*picture.encode(None), *sound.encode(None)])
+    return path
+
+
+def test_peaks_are_compared(tmp_path):
+    row = memory.peaks("work", "other", *({"peak_mb": mb, "done": 1, "seconds": 2.0} for mb in (1200.0, 1000.0)))
+    assert (row.value, row.met) == (1.2, True)
+
+
+@pytest.mark.parametrize("name", ["features", "growth", "memory", "predict_text", "train_text", "video"])
+def test_without_corpora_every_benchmark_is_skipped(monkeypatch, tmp_path, name):
+    monkeypatch.setattr(_measure, "CORPORA", tmp_path)
+    module = importlib.import_module(name)
+    with pytest.raises(_measure.Skip, match="in the folder of corpora"):
+        next(module.rows())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_peak_is_that_of_products(monkeypatch, dtype):
+    monkeypatch.setattr(train_text, "SIDE", 16)
+    ways = train_text.multiplications(dtype, times=1)
+    assert "torch.mm" in ways
+    assert {way() for way in ways.values()} == {2 * 16**3 / 1e9}
 
 
 def test_rows_of_methods_are_means_over_seeds(tmp_path):
