@@ -86,7 +86,7 @@ class TrainedLinear(TorchFunctionMode):
     ) -> Any:
         """Any torch function; `linear` with a float32 parameter as its weight is what is replaced."""
         if function is nn.functional.linear and not kwargs and self._fits(*args):
-            return Product.apply(*args, *[None] * (3 - len(args)))  # type: ignore[no-untyped-call]
+            return Product.apply(*args, *[None] * (3 - len(args)))
         return function(*args, **(kwargs or {}))
 
     def _fits(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
