@@ -1,7 +1,7 @@
 """Training without a loop: the linear head (of each modality, in late fusion) is solved on features of frozen encoders."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from multimodal_emotion.batch import Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
 from multimodal_emotion.discriminants import Fitted, calibrate, cross_fit
-from multimodal_emotion.errors import InputError
+from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.fusion._base import summary
 from multimodal_emotion.fusion.late import Late
 from multimodal_emotion.loading import Rows, collate_for, loader, plan
@@ -23,7 +23,9 @@ FUSED = "fused"
 """The name of the only head where modalities are fused before it."""
 
 
-def solve(trained: TrainedModel, train: Rows, settings: TrainingConfig, seed: int = 0) -> History:
+def solve(
+    trained: TrainedModel, train: Rows, settings: TrainingConfig, seed: int = 0, only: Sequence[str] | None = None
+) -> History:
     """Fits shrunken linear discriminants as the model's head, in place; what is random is the inner folds only.
 
     Shrinkage and calibration are chosen by inner folds of the training rows, over speakers (or dialogues) where all are
@@ -34,12 +36,13 @@ def solve(trained: TrainedModel, train: Rows, settings: TrainingConfig, seed: in
         train: rows with targets.
         settings: `workers` counts.
         seed: of the inner folds.
+        only: these heads of late fusion; the others, and what they hear, are left as they are.
 
     Raises:
         InputError: the model has something else to learn, or the task has no discriminants.
     """
     began = time.perf_counter()
-    heads = _heads(trained)
+    heads = solvable_heads(trained, only)
     vectors, present = encode(trained, train, settings.workers)
     assert train.targets is not None
     target = np.stack(train.targets).astype(np.float64)
@@ -55,7 +58,7 @@ def solve(trained: TrainedModel, train: Rows, settings: TrainingConfig, seed: in
         _set(head, fitted, None if weights is None else weights.numpy())
         out_of_fold[number, here] = torch.from_numpy(fitted.out_of_fold).softmax(dim=1).numpy()
     fusion = trained.model.fusion
-    if isinstance(fusion, Late) and fusion.how == "stacking":
+    if only is None and isinstance(fusion, Late) and fusion.how == "stacking":
         fusion.stacker.fit(
             torch.from_numpy(out_of_fold).transpose(0, 1),
             torch.from_numpy(np.stack(list(present.values()), axis=1)),
@@ -88,7 +91,9 @@ def encode(trained: TrainedModel, rows: Rows, workers: int) -> tuple[dict[str, n
 
 
 @torch.no_grad()
-def calibrate_heads(trained: TrainedModel, rows: Rows, workers: int = 0) -> dict[str, float]:
+def calibrate_heads(
+    trained: TrainedModel, rows: Rows, workers: int = 0, leave: Collection[str] = ()
+) -> dict[str, float]:
     """Makes the probabilities of each head what they say, by one factor on its logits: chosen on rows it was not trained on.
 
     No decision of a head changes; in late fusion a head that is too sure of itself weighs less. The factor becomes part of
@@ -98,6 +103,7 @@ def calibrate_heads(trained: TrainedModel, rows: Rows, workers: int = 0) -> dict
         trained: is changed in place; its task decides between labels.
         rows: with targets, such as the validation split; each head is calibrated on those that it sees something of.
         workers: processes that decode.
+        leave: heads that are honest already, because they were solved.
 
     Returns:
         The factors, by head ("fused" where modalities are fused before it).
@@ -111,7 +117,7 @@ def calibrate_heads(trained: TrainedModel, rows: Rows, workers: int = 0) -> dict
     heads = dict(fusion.heads.items()) if isinstance(fusion, Late) else {FUSED: trained.model.head}
     factors: dict[str, float] = {}
     for name, head in heads.items():
-        if present[name].any():
+        if present[name].any() and name not in leave:
             logits = head.eval()(torch.from_numpy(vectors[name][present[name]])).double().numpy()
             _, factors[name] = calibrate(logits, target[present[name]])
             layer = _last(head)
@@ -176,25 +182,35 @@ def _vectors(trained: TrainedModel, utterances: Sequence[Utterance]) -> dict[str
     return found
 
 
-def _heads(trained: TrainedModel) -> dict[str, nn.Linear]:
-    """The linear layers to be solved, by what they see; refuses a model in which anything else would have to learn."""
-    model, wish = trained.model, "training.solver=discriminant"
+def solvable_heads(trained: TrainedModel, only: Sequence[str] | None = None) -> dict[str, nn.Linear]:
+    """The linear layers to be solved, by what they see.
+
+    Raises:
+        InputError: anything else would have to learn; the task, or the fusion, has no such heads.
+    """
+    model, fusion = trained.model, trained.model.fusion
+    wish = "training.solver=discriminant" if only is None else "training.solved"
     if not isinstance(trained.task, Multiclass):
         raise InputError(f"{wish} decides between labels; task {trained.task.name} needs training.solver=gradient")
+    if only is not None and not (isinstance(fusion, Late) and fusion.alone):
+        raise InputError(f"{wish} names heads of late fusion (by mean, product or stacking), which this model has not")
+    for name in only or ():
+        if name not in fusion.together:  # type: ignore[operator]
+            raise unknown("head", name, fusion.together, wish)  # type: ignore[arg-type]
     options = {"focal_gamma": trained.task.focal_gamma, "label_smoothing": trained.task.label_smoothing}
     options["logit_adjustment"] = trained.task.logit_adjustment
     for option, value in options.items():
         if value:
             raise InputError(f"{wish} has no loss that task.options.{option} could shape; leave it out")
+    heard = None if only is None else {each for name in only for each in fusion.together[name]}  # type: ignore[index]
     for name, encoder in model.encoders.items():
-        if any(parameter.requires_grad for parameter in encoder.parameters()):
+        if (heard is None or name in heard) and any(parameter.requires_grad for parameter in encoder.parameters()):
             raise InputError(
                 f"{wish} solves the head alone, but encoder {name!r} has something to learn: set training.freeze=all, and "
                 f"a pooling (and layers) without weights"
             )
-    fusion = model.fusion
-    if isinstance(fusion, Late) and fusion.how != "weighted":
-        return {name: _last(head) for name, head in fusion.heads.items()}
+    if isinstance(fusion, Late) and fusion.alone:
+        return {name: _last(head) for name, head in fusion.heads.items() if only is None or name in only}
     if type(fusion).__name__ in ("Single", "Concat") and len(_linear_layers(model)) == 1:
         return {FUSED: _last(model.head)}
     raise InputError(

@@ -90,6 +90,8 @@ class TrainingConfig:
         solver: "gradient"; or "discriminant", which solves the linear head of frozen encoders in closed form (shrunken
             linear discriminants, chosen by inner folds over speakers): then nothing below matters but `freeze`, `workers`
             and `cache`.
+        solved: with the solver "gradient", the heads of late fusion, by name, that are solved so after the others have learnt:
+            [audio]. Their encoders are frozen.
         methods: further methods: {a file name of methods/: its settings}, such as {fgm: {epsilon: 0.1}, r_drop: {}}.
         augmentation: changes of training utterances by modality: {text: {word_dropout: {share: 0.1}}, audio: {noise: {}}}; the
             names are file names of augmentation/. Not with an encoder whose features are computed once (`freeze` all and
@@ -133,6 +135,7 @@ class TrainingConfig:
     """
 
     solver: str = "gradient"
+    solved: list[str] = field(default_factory=list)
     methods: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
     epochs: int = 5
@@ -319,7 +322,7 @@ def check(config: Config, where: str) -> None:
     for modality, steps in config.training.augmentation.items():
         _check_augmentation(modality, steps, config, where)
     if config.training.solver != "gradient":
-        for setting in ("methods", "augmentation"):
+        for setting in ("methods", "augmentation", "solved"):
             for name in getattr(config.training, setting):
                 raise InputError(f"training.{setting}.{name} in {where} needs training.solver gradient")
     for modality, settings in config.model.encoders.items():

@@ -24,7 +24,7 @@ from multimodal_emotion.batch import MaskedSequence, Utterance
 from multimodal_emotion.cache import ContentKeys
 from multimodal_emotion.card import model_card
 from multimodal_emotion.checkpoint import TrainedModel
-from multimodal_emotion.closed_form import calibrate_heads, encode, solve
+from multimodal_emotion.closed_form import calibrate_heads, encode, solvable_heads, solve
 from multimodal_emotion.config import Config
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.datasets._base import Corpus
@@ -212,13 +212,17 @@ def assemble(config: Config, task: Task, utterances: Sequence[Utterance]) -> Tra
         start_from(model, task, config.model.initial)
     for name, given in config.training.methods.items():
         registry.build("methods", name, **given).check(model, task)
-    return TrainedModel(
+    trained = TrainedModel(
         model,
         task,
         replace(config.model, initial=None),
         reading={"context": config.corpus.context},
         about={"corpus": dict(vars(config.corpus)), "seed": config.seed},
     )
+    if config.training.solved:
+        freeze(model, config.training.freeze)
+        solvable_heads(trained, config.training.solved)
+    return trained
 
 
 def augmenters(config: Config, task: Task) -> dict[str, Chain]:
@@ -319,11 +323,13 @@ def fit(
         if resume:
             job.resume()
         history = job.run()
+        for head in settings.solved:
+            solve_head(trained, config, train_split, features[0], head)
         if getattr(trained.model.fusion, "how", None) == "stacking":
             fit_stacker(trained, config, train_split)
     stacked = getattr(trained.model.fusion, "how", None) == "stacking"  # fitted on the heads as they are
     if settings.calibrate and held_out is not None and not stacked:
-        calibrate_heads(trained, held_out, settings.workers)
+        calibrate_heads(trained, held_out, settings.workers, leave=settings.solved)
     history.skipped = {"train": {**problems[0], **rows.problems}}
     if held_out is None:
         return history, {}
@@ -331,6 +337,35 @@ def fit(
     history.skipped["validation"] = {**problems[1], **held_out.problems}
     trained.task.tune(outcome.targets, outcome.scores)
     return history, {"validation": outcome}
+
+
+def solve_head(
+    trained: TrainedModel,
+    config: Config,
+    utterances: Sequence[Utterance],
+    features: Mapping[str, Sequence[np.ndarray | None]],
+    head: str,
+) -> None:
+    """Solves one head of late fusion in closed form, from those utterances that it hears something of.
+
+    Args:
+        trained: its head is changed in place.
+        config: see `training.solved`.
+        utterances: of the training split.
+        features: of frozen encoders, one for each utterance.
+        head: its name.
+    """
+    heard = getattr(trained.model.fusion, "together", {}).get(head, ())
+    known = [features[name] for name in heard if name in features]
+    here = [n for n in range(len(utterances)) if not known or any(arrays[n] is not None for arrays in known)]
+    rows = Rows(
+        [utterances[number] for number in here],
+        {name: trained.preparations[name] for name in heard},
+        trained.task,
+        on_error=config.corpus.on_error,
+        features={name: [features[name][number] for number in here] for name in heard if name in features},
+    )
+    solve(trained, rows, config.training, config.seed, only=[head])
 
 
 def fit_stacker(trained: TrainedModel, config: Config, train_split: Sequence[Utterance]) -> None:

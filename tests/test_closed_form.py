@@ -186,6 +186,39 @@ def test_what_has_no_closed_form_is_refused(setting, message, tmp_path):
         runs.train(config, tmp_path / "run", progress=False)
 
 
+@pytest.mark.parametrize("cache", ["true", "false"])
+def test_some_heads_are_solved_after_the_others_have_learnt(cache, tmp_path):
+    path, late = (
+        table(tmp_path / "t.csv"),
+        ("model.fusion={type: late}", "training.keep=last", f"training.cache={cache}"),
+    )
+    ways = {"learnt": (), "all": (DISCRIMINANT,), "voice": ("training.solved=[voice]", "training.calibrate=true")}
+    heads = {
+        way: runs.train(settings(path, *late, *more), tmp_path / way, progress=False).trained.model.fusion.heads
+        for way, more in ways.items()
+    }
+    # Calibration leaves what was solved alone, and the other head's decisions as they were.
+    assert torch.equal(heads["voice"]["voice"][-1].weight, heads["all"]["voice"][-1].weight)
+    learnt, calibrated = (heads[way]["face"][-1].weight for way in ("learnt", "voice"))
+    assert not torch.equal(learnt, calibrated)
+    torch.testing.assert_close(learnt / learnt.norm(), calibrated / calibrated.norm())
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("training.solved=[voices]", "model.fusion={type: late}"), r"unknown head 'voices' in training\.solved"),
+        (("training.solved=[voice]",), "names heads of late fusion"),
+        (("training.solved=[voice]", "model.fusion={type: late, how: weighted}"), "names heads of late fusion"),
+        (("training.solved=[voice]", DISCRIMINANT, "model.fusion={type: late}"), r"needs training\.solver gradient"),
+    ],
+)
+def test_heads_that_cannot_be_solved_are_refused_before_training(more, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        runs.train(settings(table(tmp_path / "t.csv"), *more), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
 def test_class_weights_are_weights_of_the_priors(tmp_path):
     with table(tmp_path / "t.csv", missing=0).open() as file:
         rows = [row for row in csv.DictReader(file) if row["label"] != "sad"]
