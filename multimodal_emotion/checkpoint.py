@@ -21,7 +21,7 @@ from multimodal_emotion.adapters._base import merge as fold
 from multimodal_emotion.bases import Base, checkpoint_of, find_base, stated_bases
 from multimodal_emotion.config import ModelConfig
 from multimodal_emotion.encoders._base import Encoder, Preparation
-from multimodal_emotion.errors import InputError
+from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.files import replacing_folder
 from multimodal_emotion.model import Dimensions, EmotionModel
 from multimodal_emotion.tasks._base import Task
@@ -239,8 +239,12 @@ def load(folder: str | Path, *, base: TrainedModel | Mapping[str, str] | None = 
     _refuse_paths(settings, place)
     shared = base.bases if isinstance(base, TrainedModel) else {}
     named = {} if base is None or isinstance(base, TrainedModel) else dict(base)
+    for name in named:
+        if name not in stated:
+            raise unknown("base", name, stated, str(folder))
     named |= {name: each.checkpoint for name, each in shared.items()}
-    placed = _placed(settings, place, stated, named, without=shared)
+    with _of_this_package(place):
+        placed = _placed(settings, place, stated, named, without=shared)
     bases: dict[str, Base] = {}
 
     def look(name: str, encoder: Encoder) -> None:

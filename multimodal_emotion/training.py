@@ -374,7 +374,7 @@ class Fit:
             self.optimizer.load_state_dict(state["optimizer"])
             for module, own in zip(self.own, state["methods"], strict=True):
                 module.load_state_dict(own)
-            for companion, own in zip(self.companions, state["companions"], strict=True):
+            for companion, own in zip(self.companions, state.get("companions", []), strict=True):
                 companion.load_state_dict(own)
         except (RuntimeError, ValueError, KeyError, EOFError) as error:
             raise InputError(f"{path}: does not fit this run: {' '.join(str(error).split())[:200]}") from None

@@ -449,6 +449,10 @@ def test_another_base_is_refused_by_name(two, tiny_bert_folder, tmp_path):
     message = r"adapter: text was made for checkpoint \(hash [0-9a-f]{12}\), this is .*other \(hash [0-9a-f]{12}\)"
     with pytest.raises(InputError, match=message):
         checkpoint.load(folder, base={"text": str(other)})
+    with pytest.raises(InputError, match=r"unknown base 'txt' in .*; did you mean 'text'"):
+        checkpoint.load(folder, base={"txt": str(other)})
+    with pytest.raises(InputError, match=r"unknown base 'text' in .*; known: none"):
+        checkpoint.load(two[0].folder, base={"text": str(other)})
     with pytest.raises(InputError, match=r"was made for the folder 'checkpoint' \(hash .*\), which must be named"):
         checkpoint.load(folder)
     config = config_of(other, two[0].config.corpus.root)
@@ -479,9 +483,10 @@ def test_a_strangers_adapter_cannot_leave_its_folder(change, message, two, tmp_p
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match=message):
         checkpoint.load(tmp_path / "adapter")
-    path.write_text(json.dumps({**data, "bases": [3]}))
-    with pytest.raises(InputError, match="not a model of this package"):
-        checkpoint.load(tmp_path / "adapter")
+    for strange in ({"bases": [3]}, {"model": {"encoders": {"text": {}}}}):
+        path.write_text(json.dumps({**data, **strange}))
+        with pytest.raises(InputError, match="not a model of this package"):
+            checkpoint.load(tmp_path / "adapter")
 
 
 def test_the_command_merge_gives_a_plain_model_with_equal_outputs(two, tiny_bert_folder, tmp_path, capsys):

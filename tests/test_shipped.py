@@ -103,3 +103,9 @@ def test_what_an_adapter_learnt_is_not_lost_by_a_model_without_one(tmp_path):
     settings = [*still, f"model.initial={first.folder}"]
     second = api.train("starter", output=tmp_path / "plain", settings=settings, **common)
     np.testing.assert_allclose(scores(second.trained), scores(first.trained), atol=1e-4)
+    # Without a preset the model is built as the other was, and its adapter's folder is enough for that.
+    small, common["preset"] = first.folder / "adapter", None
+    assert sum(path.stat().st_size for path in small.iterdir()) < 1_000_000
+    third = api.train("starter", output=tmp_path / "third", initial=small, settings=still[1:], **common)
+    np.testing.assert_allclose(scores(third.trained), scores(first.trained), atol=1e-4)
+    assert (third.folder / "adapter" / "config.json").is_file()
