@@ -97,7 +97,7 @@ class TrainingConfig:
             names are file names of augmentation/. Not with an encoder whose features are computed once (`freeze` all and
             `cache`).
         epochs: passes over the training split.
-        batch_size: utterances in a step.
+        batch_size: utterances in a step, of all devices together: more devices make the same steps, only faster.
         sampling: "none", each utterance once in an epoch; or what is balanced: "label", "speaker", "dialogue" or a column of
             the corpus ("corpus", of a union). An epoch stays as long; rare ones come several times, frequent ones not all.
         learning_rate: of the pretrained parts.
@@ -122,9 +122,11 @@ class TrainingConfig:
         padding: "longest" row of the batch, or "max_length" of the encoder.
         buckets: whether batches are made of rows of similar length.
         workers: processes that decode; 0 decodes in the training process.
-        devices: how many devices.
+        devices: how many processes of this machine train together, each on a GPU of its own or on the processor. Within a
+            group that torchrun or Ray Train made, it is their number that counts.
         accelerator: "auto", "cpu" or "gpu".
-        strategy: as Lightning names them ("auto", "ddp", "fsdp").
+        strategy: what several devices hold: "ddp" (and "auto") the whole model each, "fsdp" each a part of weights,
+            gradients and optimiser.
         logger: "tensorboard", "wandb" or "none".
         save_every: seconds between resumable states within an epoch; one is always saved after an epoch.
         cache: whether features of frozen encoders are computed once and kept.
@@ -199,6 +201,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "training.precision": ("auto", "32", "bf16"),
     "training.padding": ("longest", "max_length"),
     "training.accelerator": ("auto", "cpu", "gpu", "cuda", "mps"),
+    "training.strategy": ("auto", "ddp", "fsdp"),
     "training.logger": ("tensorboard", "wandb", "none"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from multimodal_emotion import processes
 from multimodal_emotion.batch import Batch, MaskedSequence, Utterance
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.encoders._onednn import packed_linear
@@ -88,9 +89,14 @@ def score_rows(
     device: str | torch.device = "cpu",
     workers: int = 0,
     opinions: bool = False,
+    shared: bool = False,
 ) -> list[Scored]:
-    """Scores prepared rows, in their order. `rows` may hold features of frozen encoders in place of their inputs."""
+    """Scores prepared rows, in their order. `rows` may hold features of frozen encoders in place of their inputs.
+
+    With `shared`, each process of a group scores its part of the batches and gets what the others found; all must call it.
+    """
     batches = plan([rows.length(index) for index in range(len(rows))], batch_size)
+    batches = list(processes.share(batches)) if shared else batches
     found: dict[int, Scored] = {}
     trained.model.eval()
     collate = collate_for(trained.preparations, encoded=rows.encoded)
@@ -121,6 +127,9 @@ def score_rows(
                 shares(values, left) if len(here) > 1 else {},
                 None if read is None or read[position].isnan().any() else read[position].cpu().numpy(),
             )
+    for others, problems in processes.gathered((found, rows.problems)) if shared else ():
+        found.update(others)
+        rows.problems.update(problems)
     return [found[number] for number in range(len(rows))]
 
 

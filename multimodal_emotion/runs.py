@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from multimodal_emotion import checkpoint, evaluation, plots, registry, tracking
+from multimodal_emotion import checkpoint, evaluation, parallel, plots, processes, registry, tracking
 from multimodal_emotion import config as configuration
 from multimodal_emotion.adapters._base import Added
 from multimodal_emotion.augmentation._base import Chain, chains
@@ -79,13 +79,12 @@ def train(
         config: a whole configuration.
         output: a folder that does not exist yet, or is empty.
         progress: whether to show progress on standard error.
-        watch: is told of each epoch; what it raises ends the training.
+        watch: is told of each epoch; what it raises ends the training. Not where `training.devices` starts processes.
 
     Raises:
         InputError: anything wrong with corpus, labels, checkpoint, settings or folder; nothing is written then.
     """
-    refuse_used(Path(output))
-    return _train(config, Path(output), progress=progress, watch=watch)
+    return _start(config, Path(output), True, progress, watch)
 
 
 def refuse_used(folder: Path) -> None:
@@ -105,9 +104,25 @@ def resume(folder: str | Path, *, progress: bool = True) -> Run:
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: no run there (no {CONFIG}); start one with `train --output {folder}`")
     if (folder / REPORT).is_file():
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        return Run(folder, report, checkpoint.load(folder), configuration.read(folder / CONFIG))
-    return _train(configuration.read(folder / CONFIG), folder, progress=progress)
+        return _finished(folder)
+    return _start(configuration.read(folder / CONFIG), folder, False, progress)
+
+
+def _finished(folder: Path) -> Run:
+    report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return Run(folder, report, checkpoint.load(folder), configuration.read(folder / CONFIG))
+
+
+def _start(
+    config: Config, folder: Path, new: bool, progress: bool, watch: Callable[[Epoch], None] | None = None
+) -> Run:
+    """Trains in as many processes as there are devices."""
+    settings = config.training
+    if watch is not None and settings.devices > 1:
+        raise InputError(f"training.devices is {settings.devices}, but this training must stay in one process")
+    gpu = parallel.uses_gpu(settings)
+    run = processes.run(_train, config, folder, new, progress, watch, devices=settings.devices, gpu=gpu)
+    return run or _finished(folder)
 
 
 def evaluate(
@@ -333,7 +348,7 @@ def fit(
     history.skipped = {"train": {**problems[0], **rows.problems}}
     if held_out is None:
         return history, {}
-    outcome = _outcome(trained, held_out, precision=settings.precision, workers=settings.workers)
+    outcome = _outcome(trained, held_out, precision=settings.precision, workers=settings.workers, shared=True)
     history.skipped["validation"] = {**problems[1], **held_out.problems}
     trained.task.tune(outcome.targets, outcome.scores)
     return history, {"validation": outcome}
@@ -416,18 +431,19 @@ def frozen_features(
         keep = encoder.frozen and config.training.cache
         if not (keep or encoder.wants_fit):
             continue
+        how: dict[str, Any] = {
+            "cache": cache_folder() / "features" if config.training.cache else None,
+            "keys": keys,
+            "workers": config.training.workers,
+            "on_error": config.corpus.on_error,
+            "progress": progress and processes.first(),
+        }
         for number, split in enumerate(splits if keep else splits[:1]):
-            found[number][name] = extract(
-                encoder,
-                name,
-                split,
-                cache=cache_folder() / "features" if config.training.cache else None,
-                keys=keys,
-                workers=config.training.workers,
-                on_error=config.corpus.on_error,
-                progress=progress,
-                problems=problems[number] if problems else None,
-            )
+            if processes.count() > 1 and config.training.cache:
+                # Each computes its part; then all of it is in the cache.
+                extract(encoder, name, processes.share(split), **how)
+                processes.gathered(None)
+            found[number][name] = extract(encoder, name, split, problems=problems[number] if problems else None, **how)
         if encoder.wants_fit:
             encoder.fit(_as_sequences(found[0][name]))
         if not keep:
@@ -462,7 +478,12 @@ def write_results(folder: Path, task: Task, report: Mapping[str, Any], outcomes:
     evaluation.write_json(folder / REPORT, report)
 
 
-def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epoch], None] | None = None) -> Run:
+def _train(
+    config: Config, folder: Path, new: bool, progress: bool, watch: Callable[[Epoch], None] | None = None
+) -> Run:
+    """Trains in this process, with the others of its group; the first one writes."""
+    if new:
+        processes.once(lambda: refuse_used(folder))
     if config.training.forgetting:
         _initial_run(config)
     splits = read_splits(config)
@@ -471,46 +492,64 @@ def _train(config: Config, folder: Path, *, progress: bool, watch: Callable[[Epo
     for utterance in splits.validation:
         task.target(utterance)
     before = former_figures(trained, config) if config.training.forgetting else None
-    fresh = not (folder / CONFIG).is_file()
-    if fresh:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / CONFIG, config.to_yaml())
-    assignment = getattr(splits.corpus, "assignment", None)
-    if assignment:
-        evaluation.write_json(folder / "splits.json", assignment)
-    loggers = tracking.loggers(config, folder)
+    processes.once(lambda: _begin(config, folder, splits.corpus))
+    loggers = tracking.loggers(config, folder) if processes.first() else {}
     history, outcomes = fit(
         trained,
         config,
         splits.train,
         splits.validation,
         state=folder / STATE,
-        resume=not fresh,
+        resume=not new,
         progress=progress,
         loggers=loggers,
         watch=watch,
     )
-    report = evaluation.report(
-        corpus=splits.corpus.name,
-        task=task,
-        seed=config.seed,
-        outcomes=outcomes,
-        train=history.summary() | {"parameters": parameter_counts(trained)},
-        leakage=leakage({"train": splits.train, "validation": splits.validation}, trained.modalities),
-        tuned_on="validation",
-        skipped=history.skipped,
+    report = processes.once(
+        lambda: evaluation.report(
+            corpus=splits.corpus.name,
+            task=task,
+            seed=config.seed,
+            outcomes=outcomes,
+            train=history.summary() | {"parameters": parameter_counts(trained)},
+            leakage=leakage({"train": splits.train, "validation": splits.validation}, trained.modalities),
+            tuned_on="validation",
+            skipped=history.skipped,
+        )
     )
     if before is not None:
         report["forgetting"] = evaluation.jsonable({"before": before, "after": former_figures(trained, config)})
     trained.about["validation"] = {
         key: value for key, value in report["splits"]["validation"].items() if isinstance(value, int | float)
     }
+    processes.once(lambda: _finish(folder, trained, report, outcomes, history, splits.corpus))
+    tracking.close(loggers, folder, report)
+    return Run(folder, report, trained, config)
+
+
+def _finish(
+    folder: Path,
+    trained: TrainedModel,
+    report: dict[str, Any],
+    outcomes: Mapping[str, Outcome],
+    history: History,
+    corpus: Corpus,
+) -> None:
+    """Writes what adapters added, and the run."""
     if any(given.get("adapter") and checkpoint_of(given) for given in trained.settings.encoders.values()):
         checkpoint.save_adapter(trained, folder / ADAPTER)
         report["train"]["adapter_bytes"] = (folder / ADAPTER / checkpoint.WEIGHTS).stat().st_size
-    write_run(folder, trained, report, outcomes, history, splits.corpus)
-    tracking.close(loggers, folder, report)
-    return Run(folder, report, trained, config)
+    write_run(folder, trained, report, outcomes, history, corpus)
+
+
+def _begin(config: Config, folder: Path, corpus: Corpus) -> None:
+    """Writes down what is trained, unless it stands there."""
+    if not (folder / CONFIG).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / CONFIG, config.to_yaml())
+    assignment = getattr(corpus, "assignment", None)
+    if assignment:
+        evaluation.write_json(folder / "splits.json", assignment)
 
 
 def former_figures(trained: TrainedModel, config: Config) -> dict[str, Any]:
@@ -647,8 +686,8 @@ def _in_labels_of(
     return kept, {"labels": found, "left_out": len(rows) - len(kept)}
 
 
-def _outcome(trained: TrainedModel, rows: Rows, *, precision: str, workers: int) -> Outcome:
-    scored = score_rows(trained, rows, precision=precision, workers=workers)
+def _outcome(trained: TrainedModel, rows: Rows, *, precision: str, workers: int, shared: bool = False) -> Outcome:
+    scored = score_rows(trained, rows, precision=precision, workers=workers, shared=shared)
     known = [number for number, item in enumerate(scored) if item.present]
     assert rows.targets is not None
     return Outcome.of(

@@ -1,24 +1,27 @@
-"""Training: the loop, on Lightning Fabric; resumable at any step to the same weights, bit for bit on one processor."""
+"""Training: the loop, on Lightning Fabric; resumable at any step to the same weights, bit for bit on one processor.
+
+In a group of processes (see `processes`) each step is that of one process: the rows of a batch are divided among them, and
+every mean is taken over all of them.
+"""
 
 import contextlib
+import copy
 import ctypes
 import hashlib
-import logging
 import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from multimodal_emotion import registry
+from multimodal_emotion import parallel, processes, registry
 from multimodal_emotion.adapters._base import companions
 from multimodal_emotion.batch import Batch
 from multimodal_emotion.checkpoint import TrainedModel
@@ -111,25 +114,23 @@ class Fit:
         self.settings, self.seed, self.folder, self.progress = settings, seed, folder, progress
         self.watch = watch
         keep_memory()
-        device = torch.device("cuda" if settings.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
-        self.precision = resolve_precision(settings.precision, device)
-        with _quiet():
-            self.fabric = Fabric(
-                accelerator=settings.accelerator,
-                devices=settings.devices,
-                strategy=settings.strategy,
-                loggers=list((loggers or {}).values()) or None,
-            )
-            if settings.devices > 1:
-                self.fabric.launch()
+        self.loggers = list((loggers or {}).values())
+        parallel.check(settings, trained.settings.balance, len(train))
+        self.precision = resolve_precision(settings.precision, parallel.device(settings))
+        self.fabric = parallel.fabric(settings)
         self.methods: list[Method] = [registry.build("methods", name, **it) for name, it in settings.methods.items()]
         for method in self.methods:
             method.check(trained.model, trained.task)
             method.prepare(trained.model, trained.task, train.utterances)
         self.own = [method.module.to(self.fabric.device) for method in self.methods if method.module is not None]
-        self.optimizer = build_optimizer(trained.model, settings, self.own)
-        self.module, self.optimizer = self.fabric.setup(trained.model, self.optimizer)
         self.companions = companions(trained.model.encoders, trained.settings.encoders)
+        self.shards = parallel.sharded(settings)
+        if self.shards and self.companions:
+            raise InputError("training.strategy fsdp does not go with an adapter that prunes itself; ddp does")
+        self.module: Any = self.fabric.setup_module(copy.deepcopy(trained.model) if self.shards else trained.model)
+        # Shards are parameters of their own: the optimiser must not know the whole ones.
+        self.learning: Any = self.module.module if self.shards else trained.model
+        self.optimizer: Any = self.fabric.setup_optimizers(build_optimizer(self.learning, settings, self.own))
         self.lengths = [train.length(index) for index in range(len(train))]
         self.groups = groups_of(train.utterances, trained.task, settings.sampling)
         self.collate = collate_for(trained.preparations, trained.task, settings.padding, train.encoded)
@@ -144,7 +145,7 @@ class Fit:
         self.performance: dict[str, float] = {}
 
     def batches(self, epoch: int) -> list[list[int]]:
-        """This process' batches of an epoch; every process gets as many."""
+        """The rows of each step of an epoch, of all processes together."""
         batches = plan(
             self.lengths,
             self.settings.batch_size,
@@ -152,8 +153,8 @@ class Fit:
             buckets=self.settings.buckets,
             groups=self.groups,
         )
-        world, rank = self.fabric.world_size, self.fabric.global_rank
-        return batches[rank : len(batches) // world * world : world] if world > 1 else batches
+        # The few rows of a last batch that has not one for each process are left out of this epoch.
+        return [batch for batch in batches if len(batch) >= processes.count()]
 
     def run(self) -> History:
         """Trains; leaves the kept epoch's weights in the model, in evaluation mode, on the processor."""
@@ -161,6 +162,8 @@ class Fit:
             if self.should_stop():
                 break
             self.run_epoch(epoch)
+        for others in processes.gathered(self.train.problems):
+            self.train.problems.update(others)
         model = self.trained.model
         if self.best is not None:
             model.load_state_dict(self.best)
@@ -182,20 +185,23 @@ class Fit:
     def run_epoch(self, epoch: int) -> None:
         """One pass over the training rows from `start_batch` on, then validation, then a resumable state."""
         batches = self.batches(epoch)
-        self.trained.model.train()
+        self.module.train()
         for method in self.methods:
             method.begin(self.trained.model, epoch)
         began = saved = time.perf_counter()
         before = self.elapsed
         self.train.epoch = epoch
         bar = self.bar(batches, epoch)
-        source = loader(self.train, batches[self.start_batch :], self.collate, self.settings.workers)
+        own = [list(processes.share(batch)) for batch in batches[self.start_batch :]]
+        source = loader(self.train, own, self.collate, self.settings.workers)
         for number, batch in enumerate(source, self.start_batch):
             self.train.note(batch)
-            self.loss_sum += self.step(batch, epoch * self.steps_per_epoch + number) * len(batch)
-            bar.update(len(batch))
+            self.loss_sum += self.step(batch, epoch * self.steps_per_epoch + number) * len(batches[number])
+            bar.update(len(batches[number]))
             self.elapsed = before + time.perf_counter() - began
-            if time.perf_counter() - saved > self.settings.save_every and number + 1 < len(batches):
+            # To gather shards takes all processes, which do not agree on the time: theirs are saved after an epoch.
+            late = time.perf_counter() - saved > self.settings.save_every and not self.shards
+            if late and number + 1 < len(batches):
                 self.save_state(epoch, number + 1)
                 saved = time.perf_counter()
         bar.close()
@@ -212,7 +218,7 @@ class Fit:
 
     def step(self, batch: Batch, step: int) -> float:
         """One optimiser step; returns the loss. Everything random in it depends on the seed and the step alone."""
-        seed = _mix(self.seed, "step", step, self.fabric.global_rank)
+        seed = _mix(self.seed, "step", step, processes.number())
         factor = rate_factor(step, self.steps, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
@@ -220,6 +226,8 @@ class Fit:
         loss = self.loss(batch, seed, step / self.steps)
         if loss.requires_grad:  # else methods have taken all gradients already
             self.fabric.backward(loss)
+        for module in self.own:
+            processes.average_gradients(list(module.parameters()))
         self.balance()
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip)
@@ -229,12 +237,12 @@ class Fit:
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update(self.trained.model, step)
-        return float(loss.detach())
+        return float(processes.total(loss)) / processes.count()
 
     def loss(self, batch: Batch, seed: int, progress: float = 0.0) -> Tensor:
         """What a step makes smaller: the loss of the batch, and what the methods add to it or put in its place."""
         step = Step(
-            self.trained.model,
+            self.learning,
             self.trained.task,
             batch,
             seed,
@@ -260,16 +268,15 @@ class Fit:
         task = self.trained.task
         # Nothing is to be learnt from a row of which nothing could be decoded.
         known = torch.stack([sequence.present for sequence in batch.inputs.values()]).any(dim=0)
-        loss = (task.loss(output.logits.float(), target) * known).sum() / known.sum().clamp(min=1)
+        loss = mean(task.loss(output.logits.float(), target), known)
         alone = self.trained.model.fusion.alone
         loss = 0 * loss if alone else loss
         weight = 1.0 if alone else self.trained.settings.auxiliary
         for name, (logits, present) in output.auxiliary.items() if weight else ():
             own = task.loss(logits.float(), target)
-            count = present.sum().clamp(min=1)
-            loss = loss + weight * (own * present).sum() / count
+            loss = loss + weight * mean(own, present)
             # For cross entropy this is the mean probability of the true label.
-            self.performance[name] = float(((-own.detach()).exp() * present).sum() / count)
+            self.performance[name] = float(processes.total(mean((-own.detach()).exp(), present))) / processes.count()
         return loss if output.penalty is None else loss + output.penalty
 
     def balance(self) -> None:
@@ -281,6 +288,7 @@ class Fit:
 
     def validate(self) -> dict[str, Any]:
         """The task's figures on the validation rows, with averaged weights where there is an average."""
+        self.collect()
         if self.validation is None:
             return {}
         if self.average is not None:
@@ -292,12 +300,20 @@ class Fit:
             precision=self.precision,
             device=self.fabric.device,
             workers=self.settings.workers,
+            shared=True,
         )
         if self.average is not None:
             self.average.swap(self.trained.model)
         targets = self.validation.targets or []
         known = [number for number, item in enumerate(scored) if item.present]
         return self.trained.task.metrics([targets[n] for n in known], [scored[n].scores for n in known])
+
+    def collect(self) -> None:
+        """Makes the model the same in every process: whole again where it is in shards, with the mean of all statistics."""
+        if self.shards:
+            self.trained.model.load_state_dict(parallel.whole_weights(self.learning))
+            self.trained.model.to(self.fabric.device)
+        processes.average(self.trained.model.buffers())
 
     def keep(self, result: Epoch) -> None:
         """Keeps the weights of this epoch if it is the best so far on validation (or the last, if that is wanted)."""
@@ -320,8 +336,9 @@ class Fit:
         """One line on standard error and the loggers' scalars."""
         task = self.trained.task
         scalars = {"loss": result.loss, **{k: v for k, v in result.metrics.items() if isinstance(v, float)}}
-        self.fabric.log_dict(scalars, step=(result.epoch + 1) * self.steps_per_epoch)
-        if self.progress and self.fabric.is_global_zero:
+        for logger in self.loggers:
+            logger.log_metrics(scalars, step=(result.epoch + 1) * self.steps_per_epoch)
+        if self.progress and processes.first():
             figure = result.metrics.get(task.primary_metric)
             shown = "" if figure is None else f", validation {task.primary_metric} {figure:.4f}"
             total = self.settings.epochs
@@ -335,16 +352,19 @@ class Fit:
             desc=f"epoch {epoch + 1}/{self.settings.epochs}",
             unit=" utterances",
             leave=False,
-            disable=not self.progress or not sys.stderr.isatty() or not self.fabric.is_global_zero,
+            disable=not self.progress or not sys.stderr.isatty() or not processes.first(),
         )
 
     def save_state(self, epoch: int, batch: int) -> None:
         """Writes what continuing takes, in one step: a killed training never finds half a state."""
-        if self.folder is None or not self.fabric.is_global_zero:
+        if self.folder is None:
+            return
+        optimizer = parallel.whole_state(self.learning, self.optimizer.optimizer) if self.shards else None
+        if not processes.first():
             return
         state = {
             "model": self.trained.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": optimizer or self.optimizer.state_dict(),
             "methods": [module.state_dict() for module in self.own],
             "companions": [companion.state_dict() for companion in self.companions],
             "average": None if self.average is None else {"steps": self.average.steps, "weights": self.average.weights},
@@ -371,7 +391,10 @@ class Fit:
         try:
             state = torch.load(path, weights_only=True, map_location=self.fabric.device)
             self.trained.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            if self.shards:
+                parallel.set_whole_state(self.learning, self.optimizer.optimizer, state["model"], state["optimizer"])
+            else:
+                self.optimizer.load_state_dict(state["optimizer"])
             for module, own in zip(self.own, state["methods"], strict=True):
                 module.load_state_dict(own)
             for companion, own in zip(self.companions, state.get("companions", []), strict=True):
@@ -386,6 +409,16 @@ class Fit:
         self.kept, self.start_epoch, self.start_batch = numbers["kept"], numbers["epoch"], numbers["batch"]
         self.loss_sum, self.elapsed = numbers["loss_sum"], numbers["elapsed"]
         return True
+
+
+def mean(values: Tensor, counted: Tensor) -> Tensor:
+    """The mean of the values that count, a scalar; in a group, such that the mean of all processes' is that of all rows.
+
+    Args:
+        values: (rows,) of this process.
+        counted: (rows,) which of them count, true or false.
+    """
+    return (values * counted).sum() * processes.count() / processes.total(counted.sum()).clamp(min=1)
 
 
 def peak_rss_mb() -> float:
@@ -410,15 +443,3 @@ def keep_memory() -> None:
 def _mix(*parts: object) -> int:
     """A seed that depends on all parts, the same on every machine."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little") >> 1
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning greets on standard error; our own lines are enough."""
-    logger = logging.getLogger("lightning.fabric")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
