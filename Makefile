@@ -25,7 +25,7 @@ $(READY): setup.cfg pyproject.toml
 	@$(PYTHON) -c "import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))" 2>/dev/null || { echo "Python 3.10 or newer with venv is needed (on Debian: apt install python3-venv); make PYTHON=... names another"; exit 1; }
 	@echo "setting up $(VENV) from PyPI: some minutes, about 7 GB"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,wandb,dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded,wandb,cluster,dev]"
 	@touch $(READY)
 
 demo: $(READY)

@@ -26,6 +26,7 @@ _HOMES = {
     "Utterance": "batch",
     "baseline": "baseline",
     "evaluate": "runs",
+    "extract": "feature_files",
     "load": "checkpoint",
     "load_corpus": "corpora",
     "merge": "checkpoint",
@@ -57,6 +58,7 @@ __all__ = [
     "__version__",
     "baseline",
     "evaluate",
+    "extract",
     "load",
     "load_corpus",
     "merge",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from multimodal_emotion.encoders._base import Encoder
     from multimodal_emotion.errors import InputError
     from multimodal_emotion.estimator import EmotionClassifier, EmotionRegressor
+    from multimodal_emotion.feature_files import extract
     from multimodal_emotion.fusion._base import Fusion
     from multimodal_emotion.model import EmotionModel
     from multimodal_emotion.prediction import predict

@@ -42,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _complain(InputError(f"{place}{error.strerror or error}"), arguments.debug)
     except KeyboardInterrupt:
-        print("interrupted; `train --resume RUN` and the same `annotate` or `tune` again go on", file=sys.stderr)
+        print(
+            "interrupted; `train --resume RUN` and the same `annotate`, `extract` or `tune` again go on",
+            file=sys.stderr,
+        )
         return 128 + signal.SIGINT
     return 0
 
@@ -79,13 +82,22 @@ def train(arguments: argparse.Namespace) -> None:
             return
         if arguments.subsets:
             raise InputError("train --subsets goes with --folds; a run is scored by `evaluate RUN --subsets`")
-        run = runs.train(_config(arguments), arguments.output, progress=not arguments.quiet)
-    _show_report(run.report, arguments.json)
-    print(f"run: {run.folder}", file=sys.stderr)
+        if arguments.engine == "ray":
+            from multimodal_emotion import cluster
+
+            run = cluster.train(_config(arguments), arguments.output, progress=not arguments.quiet)
+        else:
+            run = runs.train(_config(arguments), arguments.output, progress=not arguments.quiet)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, the first speaks
+        _show_report(run.report, arguments.json)
+        print(f"run: {run.folder}", file=sys.stderr)
 
 
 def tune(arguments: argparse.Namespace) -> None:
-    from multimodal_emotion.tuning import tune as search
+    if arguments.engine == "ray":
+        from multimodal_emotion.cluster import tune as search
+    else:
+        from multimodal_emotion.tuning import tune as search
 
     found = search(
         _config(arguments),
@@ -96,6 +108,27 @@ def tune(arguments: argparse.Namespace) -> None:
         progress=not arguments.quiet,
     )
     print(json.dumps(found.to_dict()) if arguments.json else found)
+
+
+def extract(arguments: argparse.Namespace) -> None:
+    from multimodal_emotion import cluster, feature_files
+
+    done = (cluster if arguments.engine == "ray" else feature_files).extract(
+        arguments.corpus,
+        arguments.root,
+        output=arguments.output,
+        inputs=arguments.inputs,
+        splits=arguments.split and arguments.split.split(","),
+        preset=arguments.preset,
+        encoders=arguments.encoders,
+        modalities=arguments.modalities and arguments.modalities.split(","),
+        level=arguments.level,
+        options=_corpus_options(arguments),
+        workers=arguments.workers if arguments.workers is not None else (2 if arguments.engine == "ray" else 0),
+        on_error=arguments.on_error or "raise",
+        progress=not arguments.quiet,
+    )
+    print(json.dumps(done.to_dict(), ensure_ascii=False) if arguments.json else done)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
@@ -365,6 +398,7 @@ def _parser() -> argparse.ArgumentParser:
         "--folds", metavar="COLUMN", help="cross-validate: speaker, dialogue, or a fold column of the corpus"
     )
     verb.add_argument("--subsets", action="store_true", help="score every subset of the modalities too")
+    _engine_flag(verb, "training.devices processes under Ray Train")
     verb.add_argument("--output", metavar="RUN", help="a new folder")
     verb.add_argument("--resume", metavar="RUN", help="continue a training that was stopped")
 
@@ -385,7 +419,22 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="trials at a time; OMP_NUM_THREADS shares the cores"
     )
+    _engine_flag(verb, "trials under Ray Tune")
     verb.add_argument("--output", metavar="STUDY", required=True, help="a new folder, or that of a study to go on with")
+
+    verb = _verb(
+        verbs, "extract", extract, "write features of frozen encoders to files; killed, it goes on", _EXTRACT_EXAMPLE
+    )
+    verb.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="in place of a corpus: media files, folders, sentences"
+    )
+    _corpus_flags(verb, required=False)
+    verb.add_argument("--split", metavar="NAMES", help="such as train,test; by default train,validation")
+    _encoder_flags(verb)
+    _error_flag(verb)
+    _engine_flag(verb, "actors of Ray Data")
+    verb.add_argument("--workers", type=int, metavar="N", help="processes that decode (0), or actors (2)")
+    verb.add_argument("--output", metavar="DIR", required=True, help="a new folder")
 
     verb = _verb(verbs, "pretrain", pretrain, "train an encoder further on unlabelled text or sound", _PRETRAIN_EXAMPLE)
     verb.add_argument("inputs", nargs="*", metavar="INPUT", help="a .txt (a text in each line), .csv, or folder")
@@ -563,14 +612,8 @@ def _config_flags(verb: argparse.ArgumentParser) -> None:
     """A whole configuration: a file, flags for what is often wanted, --set for the rest."""
     verb.add_argument("config", nargs="?", metavar="CONFIG.yaml", help="a configuration, such as a run's config.yaml")
     _corpus_flags(verb, required=False)
-    verb.add_argument(
-        "--preset", metavar="NAME", help="named encoders: embedded (packaged, offline), multilingual, base, large"
-    )
-    verb.add_argument(
-        "--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR"
-    )
+    _encoder_flags(verb)
     verb.add_argument("--fusion", metavar="NAME", help="a fusion, such as concat or attention")
-    verb.add_argument("--modalities", metavar="NAMES", help="use these only, such as audio,text")
     verb.add_argument("--task", metavar="NAME", help="in place of the corpus' own")
     verb.add_argument(
         "--from", dest="initial", metavar="RUN", help="a run or a model folder, or pretrained, to start from"
@@ -583,6 +626,20 @@ def _config_flags(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--set", action="append", default=[], metavar="A.B=VALUE", help="any setting of the configuration"
     )
+
+
+def _encoder_flags(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--preset", metavar="NAME", help="named encoders: embedded (packaged, offline), multilingual, base, large"
+    )
+    verb.add_argument(
+        "--encoders", action="append", default=[], metavar="NAME=TYPE:CHECKPOINT", help="such as text=bert:DIR"
+    )
+    verb.add_argument("--modalities", metavar="NAMES", help="use these only, such as audio,text")
+
+
+def _engine_flag(verb: argparse.ArgumentParser, ray: str) -> None:
+    verb.add_argument("--engine", choices=("local", "ray"), default="local", help=f"this machine, or {ray}")
 
 
 def _error_flag(verb: argparse.ArgumentParser) -> None:
@@ -618,6 +675,11 @@ _TUNE_EXAMPLE = (
     "multimodal-emotion tune --corpus dair_emotion --root dair_emotion --preset embedded --limit 2000 --epochs 3 \\\n"
     "    --search training.learning_rate=1e-5..3e-4,log --search 'training.batch_size=[16, 32]' --output studies/dair\n"
     "  multimodal-emotion train studies/dair/best.yaml --output runs/dair"
+)
+_EXTRACT_EXAMPLE = (
+    "multimodal-emotion extract --corpus ravdess --root RAVDESS --preset embedded --modalities audio --output features\n"
+    "  multimodal-emotion train features/train.yaml --output runs/features\n"
+    "  multimodal-emotion extract recordings --encoders audio=whisper:embedded --engine ray --workers 2 --output features"
 )
 _PRETRAIN_EXAMPLE = (
     "multimodal-emotion pretrain tweets.txt --encoders text=bert:embedded --output tweets-minilm\n"

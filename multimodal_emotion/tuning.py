@@ -27,6 +27,8 @@ STUDY, PLAN, BEST, TABLE = "study.db", "plan.json", "best.yaml", "trials.csv"
 TRIAL = ".trial-"
 """How the name of a trial's folder begins; it goes when the trial ends."""
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+Work = Callable[[Path, Config, list["Search"], int, int, str, bool], None]
+"""Runs trials of the study in a folder until enough have ended; see `_work`."""
 EXAMPLE = "training.learning_rate=1e-5..3e-4,log or training.batch_size=[16, 32]"
 
 
@@ -130,6 +132,7 @@ def tune(
     trials: int = 20,
     jobs: int = 1,
     progress: bool = True,
+    work: "Work | None" = None,
 ) -> Tuned:
     """Searches settings for the best primary metric on validation; the test split is never read.
 
@@ -145,6 +148,7 @@ def tune(
         trials: how many are to have ended, those of former calls included.
         jobs: trials at a time, each in a process of its own.
         progress: whether to say on standard error how each trial ended.
+        work: runs the trials, in place of processes of this machine.
 
     Raises:
         InputError: a setting that does not exist or does not fit; a folder with something else in it, or in use; no trial
@@ -160,7 +164,7 @@ def tune(
             raise InputError(f"{name} is {count}; it must be at least 1")
     for item in ranges:
         for value in item.ends():
-            _with(config, {item.setting: value})
+            with_values(config, {item.setting: value})
     task = runs.task_for(config, runs.read_splits(config).corpus)
     folder = Path(output)
     plan = {"config": config.to_dict(), "search": list(search)}
@@ -175,7 +179,7 @@ def tune(
             load_if_exists=True,
         )
         _retry_killed(study)
-        _work(folder, config, ranges, trials, jobs, task.primary_metric, progress)
+        (work or _work)(folder, config, ranges, trials, jobs, task.primary_metric, progress)
         return _finish(folder, study, config, ranges, task.primary_metric)
 
 
@@ -205,29 +209,44 @@ def _trials(
     folder: Path, config: Config, ranges: list[Search], trials: int, worker: int, metric: str, progress: bool
 ) -> None:
     """Trials one after the other, in this process."""
+    study = open_study(folder, config.seed + 1000 * worker)
+
+    def say(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        announce(trial, ranges, metric, progress)
+        if is_enough(study, trials):
+            study.stop()
+
+    if not is_enough(study, trials):
+        study.optimize(_objective(folder, config, ranges, metric), callbacks=[say], catch=(InputError,))
+
+
+def open_study(folder: Path, seed: int) -> optuna.Study:
+    """The study in a folder, to ask for trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     known = optuna.load_study(storage=_storage(folder), study_name="study")
-    study = optuna.load_study(
+    return optuna.load_study(
         storage=_storage(folder),
         study_name="study",
         # A study that goes on must not draw the numbers of its beginning again.
-        sampler=optuna.samplers.TPESampler(seed=config.seed + 1000 * worker + len(known.trials)),
+        sampler=optuna.samplers.TPESampler(seed=seed + len(known.trials)),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0),
     )
 
-    def say(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
-        if progress:
-            ended = {TrialState.COMPLETE: f"{metric} {trial.value:.4f}" if trial.value is not None else ""}
-            ended |= {TrialState.PRUNED: "given up", TrialState.FAIL: trial.user_attrs.get("error", "failed")}
-            chosen = ", ".join(f"{item.setting}={item.chosen(trial.params[item.setting])}" for item in ranges)
-            print(f"trial {trial.number}: {ended[trial.state]} ({chosen})", file=sys.stderr, flush=True)
-        failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        refused = [item for item in failed if "error" in item.user_attrs]
-        if len(study.get_trials(deepcopy=False, states=ENDED)) >= trials or len(refused) > trials:
-            study.stop()
 
-    if len(known.get_trials(deepcopy=False, states=ENDED)) < trials:
-        study.optimize(_objective(folder, config, ranges, metric), callbacks=[say], catch=(InputError,))
+def is_enough(study: optuna.Study, trials: int) -> bool:
+    """Whether so many trials have ended, or more than that were refused."""
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    refused = [item for item in failed if "error" in item.user_attrs]
+    return len(study.get_trials(deepcopy=False, states=ENDED)) >= trials or len(refused) > trials
+
+
+def announce(trial: optuna.trial.FrozenTrial, ranges: Sequence[Search], metric: str, progress: bool) -> None:
+    """Says on standard error how a trial ended."""
+    if progress:
+        ended = {TrialState.COMPLETE: f"{metric} {trial.value:.4f}" if trial.value is not None else ""}
+        ended |= {TrialState.PRUNED: "given up", TrialState.FAIL: trial.user_attrs.get("error", "failed")}
+        chosen = ", ".join(f"{item.setting}={item.chosen(trial.params[item.setting])}" for item in ranges)
+        print(f"trial {trial.number}: {ended[trial.state]} ({chosen})", file=sys.stderr, flush=True)
 
 
 def _objective(folder: Path, config: Config, ranges: Sequence[Search], metric: str) -> Callable[[optuna.Trial], float]:
@@ -238,7 +257,7 @@ def _objective(folder: Path, config: Config, ranges: Sequence[Search], metric: s
                 raise optuna.TrialPruned
 
         try:
-            own = _with(config, {item.setting: item.suggest(trial) for item in ranges})
+            own = with_values(config, {item.setting: item.suggest(trial) for item in ranges})
             with tempfile.TemporaryDirectory(dir=folder, prefix=TRIAL) as place:
                 run = runs.train(own, Path(place) / "run", progress=False, watch=watch)
         except InputError as error:
@@ -260,7 +279,7 @@ def _finish(folder: Path, study: optuna.Study, config: Config, ranges: Sequence[
         study.trials_dataframe(("number", "value", "params", "state", "duration")).to_csv(place, index=False)
     best = study.best_trial
     settings = {item.setting: item.chosen(best.params[item.setting]) for item in ranges}
-    winner = _with(config, settings)
+    winner = with_values(config, settings)
     note = f"# validation {metric} {best.value}, the best of {len(done)} trials\n"
     write_text(folder / BEST, note + winner.to_yaml())
     counts = {"ended": len(done), "pruned": len(done) - len(finite)}
@@ -302,7 +321,7 @@ def _storage(folder: Path) -> optuna.storages.RDBStorage:
     )
 
 
-def _with(config: Config, values: Mapping[str, Any]) -> Config:
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     return configuration.with_settings(config, [f"{name}={json.dumps(value)}" for name, value in values.items()])
 
 
