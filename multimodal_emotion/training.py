@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ from multimodal_emotion.fusion._balance import modulate, modulation
 from multimodal_emotion.inference import autocast, resolve_precision, score_rows
 from multimodal_emotion.loading import Rows, collate_for, groups_of, loader, plan
 from multimodal_emotion.methods._base import Method, Step
-from multimodal_emotion.model import Output
+from multimodal_emotion.model import EmotionModel, Output
 from multimodal_emotion.optimisation import average_of, build_optimizer, rate_factor
 
 STATE = "state.pt"
@@ -129,7 +129,7 @@ class Fit:
             raise InputError("training.strategy fsdp does not go with an adapter that prunes itself; ddp does")
         self.module: Any = self.fabric.setup_module(copy.deepcopy(trained.model) if self.shards else trained.model)
         # Shards are parameters of their own: the optimiser must not know the whole ones.
-        self.learning: Any = self.module.module if self.shards else trained.model
+        self.learning = cast(EmotionModel, self.module.module if self.shards else trained.model)
         self.optimizer: Any = self.fabric.setup_optimizers(build_optimizer(self.learning, settings, self.own))
         self.lengths = [train.length(index) for index in range(len(train))]
         self.groups = groups_of(train.utterances, trained.task, settings.sampling)
