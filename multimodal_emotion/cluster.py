@@ -255,6 +255,10 @@ def _searcher(study: Any, ranges: Sequence[tuning.Search], trials: int, metric: 
                 study.tell(trial, state=TrialState.PRUNED)
             tuning.announce(study.trials[trial.number], ranges, metric, progress)
 
+        def __reduce__(self) -> Any:
+            """Ray keeps what it could go on from, which is not this: nothing of it is kept."""
+            return dict, ()
+
         def save(self, checkpoint_path: str) -> None:
             """The study is a file already."""
 
