@@ -125,8 +125,7 @@ def train(config: Config, output: str | Path, *, progress: bool = True) -> runs.
     runs.refuse_used(folder)
     gpu = parallel.uses_gpu(config.training)
     with _cluster(workers, "training.devices", loud=progress), tempfile.TemporaryDirectory() as place:
-        from ray.train import RunConfig, ScalingConfig
-        from ray.train.base_trainer import TrainingFailedError
+        from ray.train import RunConfig, ScalingConfig, TrainingFailedError
         from ray.train.torch import TorchConfig, TorchTrainer
 
         given = {"config": config.to_dict(), "output": str(folder), "progress": progress, "errors": place}
