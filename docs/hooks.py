@@ -17,6 +17,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from nbconvert import MarkdownExporter
 
+import multimodal_emotion
 from multimodal_emotion import cli, config, registry
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,14 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
             return link[1]  # not on the site: the strict build complains
         return posixpath.relpath(inside, posixpath.dirname(here) or ".")
 
-    return LINK.sub(follow, markdown)
+    markdown = LINK.sub(follow, markdown)
+    return markdown + further(markdown) if here == "reference/python.md" else markdown
+
+
+def further(markdown: str) -> str:
+    """The public names that the reference does not place, for its end."""
+    homes = {name: f"multimodal_emotion.{home}.{name}" for name, home in multimodal_emotion._HOMES.items()}
+    return "\n\n".join(["", *(f"::: {home}" for home in homes.values() if f"::: {home}\n" not in f"{markdown}\n")])
 
 
 def commands() -> str:
