@@ -151,7 +151,7 @@ def average_of(model: nn.Module, settings: TrainingConfig, steps: int) -> Averag
         steps: of the whole training.
     """
     if settings.average == "equal":
-        return Average(model, None, start=round(settings.average_start * steps))
+        return Average(model, None, start=min(round(settings.average_start * steps), steps - 1))
     return Average(model, float(settings.average)) if settings.average else None
 
 
