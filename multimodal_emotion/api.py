@@ -105,7 +105,7 @@ def assemble(
     place.options = {**place.options, **(options or {})}
     place.modalities = list(modalities) if modalities else place.modalities
     place.context = place.context if context is None else context
-    place.limit = limit or place.limit
+    place.limit = place.limit if limit is None else limit
     config.seed = config.seed if seed is None else seed
     config.task.name = task or config.task.name
     named = presets.parse_encoders(encoders)

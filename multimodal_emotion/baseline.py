@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multimodal_emotion import evaluation, runs
-from multimodal_emotion.config import Config, CorpusConfig, ModelConfig, TrainingConfig
+from multimodal_emotion.config import Config, CorpusConfig, ModelConfig, TrainingConfig, check
 from multimodal_emotion.corpora import load_corpus
 from multimodal_emotion.runs import Run
 
@@ -94,6 +94,7 @@ def baseline(
         name=corpus, root=None if root is None else str(root), level=level, options=dict(options or {}), limit=limit
     )
     config = recipe(place, checkpoint=checkpoint, epochs=epochs, seed=seed)
+    check(config, "the baseline")
     runs.refuse_used(Path(output))
     untuned = runs.untrained_report(config)
     run = runs.train(config, output, progress=progress)

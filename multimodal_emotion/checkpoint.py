@@ -342,9 +342,8 @@ def _of_this_package(place: Path) -> Iterator[None]:
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{place / CONFIG}: not a model of this package: {' '.join(str(error).split())[:200]}"
-        ) from None
+        reason = f"no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:200]
+        raise InputError(f"{place / CONFIG}: not a model of this package: {reason}") from None
 
 
 def _placed(

@@ -207,6 +207,26 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 POSITIVE = ("training.epochs", "training.batch_size", "training.devices", "corpus.limit", "training.patience")
 
+RANGES: Mapping[str, tuple[float, float]] = {
+    "corpus.context": (0, math.inf),
+    "model.dropout": (0, 1),
+    "model.hidden": (0, math.inf),
+    "model.modality_dropout": (0, 1),
+    "model.auxiliary": (0, math.inf),
+    "model.balance": (0, math.inf),
+    "training.learning_rate": (0, math.inf),
+    "training.head_learning_rate": (0, math.inf),
+    "training.layer_decay": (0, math.inf),
+    "training.eps": (0, math.inf),
+    "training.momentum": (0, 1),
+    "training.weight_decay": (0, math.inf),
+    "training.warmup": (0, 1),
+    "training.clip": (0, math.inf),
+    "training.workers": (0, math.inf),
+    "training.save_every": (0, math.inf),
+    "seed": (0, 2**32 - 1),
+}
+"""The least and the largest value of numbers."""
 
 WEIGHTLESS = ("adapters", "methods", "augmentation")
 """Rooms whose things are built from settings alone: building them checks the settings' values."""
@@ -304,6 +324,12 @@ def check(config: Config, where: str) -> None:
         value = data[section][name]
         if value is not None and value < 1:
             raise InputError(f"{key} is {value} in {where}; it must be at least 1")
+    for key, (low, high) in RANGES.items():
+        section, _, name = key.rpartition(".")
+        in_range(f"{key} in {where}", (data[section] if section else data)[name], low, high)
+    betas = config.training.betas
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise InputError(f"training.betas is {betas} in {where}; it must be two numbers from 0 to below 1")
     average = config.training.average
     if average != "equal" and (isinstance(average, str) or not 0 <= average < 1):
         raise InputError(

@@ -17,6 +17,9 @@ BASES = {
     "augmentation": "Augmentation",
 }
 
+KINDS = {"encoders": "encoder", "datasets": "corpus", "tasks": "task", "adapters": "adapter", "methods": "method"}
+"""What one thing in a room is called, where it is not called as the room is."""
+
 
 def names(room: str) -> tuple[str, ...]:
     """All names of a room (a key of `BASES`), sorted; nothing is imported but the room itself."""
@@ -50,7 +53,7 @@ def find(room: str, name: str, *, own_code: bool = True) -> type:
             raise InputError(f"{name!r} is not a subclass of {base.__module__}.{base.__name__}")
         return found
     if name not in names(room):
-        raise unknown(f"name in {room}/", name, names(room))
+        raise unknown(KINDS.get(room, room), name, names(room))
     module = importlib.import_module(f"multimodal_emotion.{room}.{name}")
     classes = [
         value

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -175,6 +176,8 @@ def evaluate(
         corpus = load_corpus(corpus, root, level=level or (stated.get("level") if same else None), **options)
     utterances = labelled(read(corpus, split, trained.reading.get("context", 0)), corpus, split)
     utterances, mapping = _in_labels_of(trained.task, utterances, corpus)
+    if limit is not None and limit < 1:
+        raise InputError(f"limit is {limit}; it must be at least 1")
     utterances = draw(utterances, limit, 0)
     if progress:
         print(f"scoring {len(utterances)} {split} utterances of {corpus.name}", file=sys.stderr)
@@ -445,6 +448,10 @@ def frozen_features(
                 processes.gathered(None)
             found[number][name] = extract(encoder, name, split, problems=problems[number] if problems else None, **how)
         if encoder.wants_fit:
+            if all(array is None for array in found[0][name]):
+                raise InputError(
+                    f"model.encoders.{name}: no training utterance has anything for it; leave it out (see --modalities)"
+                )
             encoder.fit(_as_sequences(found[0][name]))
         if not keep:
             del found[0][name]
@@ -494,17 +501,18 @@ def _train(
     before = former_figures(trained, config) if config.training.forgetting else None
     processes.once(lambda: _begin(config, folder, splits.corpus))
     loggers = tracking.loggers(config, folder) if processes.first() else {}
-    history, outcomes = fit(
-        trained,
-        config,
-        splits.train,
-        splits.validation,
-        state=folder / STATE,
-        resume=not new,
-        progress=progress,
-        loggers=loggers,
-        watch=watch,
-    )
+    with _nothing_left(folder, new):
+        history, outcomes = fit(
+            trained,
+            config,
+            splits.train,
+            splits.validation,
+            state=folder / STATE,
+            resume=not new,
+            progress=progress,
+            loggers=loggers,
+            watch=watch,
+        )
     report = processes.once(
         lambda: evaluation.report(
             corpus=splits.corpus.name,
@@ -525,6 +533,17 @@ def _train(
     processes.once(lambda: _finish(folder, trained, report, outcomes, history, splits.corpus))
     tracking.close(loggers, folder, report)
     return Run(folder, report, trained, config)
+
+
+@contextmanager
+def _nothing_left(folder: Path, new: bool) -> Iterator[None]:
+    """Takes away what a new training has written that fails before there is anything to continue from."""
+    try:
+        yield
+    except (InputError, OSError):
+        if new and processes.first() and not (folder / STATE).is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _finish(

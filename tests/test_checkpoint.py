@@ -89,6 +89,12 @@ def test_missing_parts_are_named(folder, tmp_path):
         checkpoint.load(folder)
 
 
+def test_a_tokeniser_without_words_is_refused(folder):
+    (folder / "encoders" / "text" / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match=r"encoders.text: its tokeniser has no words; tokenizer\.json"):
+        checkpoint.load(folder)
+
+
 def test_weights_of_another_model_do_not_fit(folder):
     save_file({"x": torch.ones(2)}, folder / "model.safetensors")
     with pytest.raises(InputError, match="does not fit"):

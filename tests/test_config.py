@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
+from multimodal_emotion import api, presets
 from multimodal_emotion import config as configuration
-from multimodal_emotion import presets
 from multimodal_emotion.config import Config
 from multimodal_emotion.errors import InputError
 
@@ -35,6 +35,11 @@ def test_what_is_written_is_read_again(tmp_path):
         ("model.fusion={type: conca}", "did you mean 'concat'"),
         ("model.fusion={type: concat, widht: 3}", "unknown setting 'widht'"),
         ("model.encoders.text={checkpoint: x}", "has no type"),
+        ("training.learning_rate=-1", "training.learning_rate in --set is -1.0; it must be at least 0"),
+        ("training.warmup=2", "at least 0 and at most 1"),
+        ("training.betas=[0.9, 1.5]", "two numbers from 0 to below 1"),
+        ("model.dropout=.nan", "model.dropout in --set is nan"),
+        ("seed=-1", "seed in --set is -1"),
         ("training.freeze=some", "number of blocks"),
         ("training.freeze={audio: some}", "number of blocks"),
     ],
@@ -89,3 +94,21 @@ def test_encoders_are_read_from_flags():
     assert found["image"]["checkpoint"] == "a/b"
     with pytest.raises(InputError, match="MODALITY=TYPE:CHECKPOINT"):
         presets.parse_encoders(["bert"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "wanted", "expected"),
+    [
+        ("text,video", None, ["audio", "image", "text"]),
+        ("video", None, ["audio", "image"]),
+        ("text,audio", None, ["audio", "text"]),
+        ("text,audio", ["text"], ["text"]),
+    ],
+)
+def test_a_preset_has_an_encoder_for_each_modality_that_a_table_has(tmp_path, columns, wanted, expected):
+    (tmp_path / "clip").touch()
+    cells = {"text": "so", "audio": "clip", "video": "clip"}
+    row = ",".join(cells[column] for column in columns.split(","))
+    (tmp_path / "manifest.csv").write_text(f"{columns},label,split\n{row},joy,train\n{row},joy,validation\n")
+    config = api.assemble(Config(), corpus="manifest", root=str(tmp_path), preset="embedded", modalities=wanted)
+    assert sorted(config.model.encoders) == expected

@@ -11,8 +11,8 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
+from multimodal_emotion import api, evaluation, runs
 from multimodal_emotion import config as configuration
-from multimodal_emotion import evaluation, runs
 from multimodal_emotion.config import Config, CorpusConfig
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.optimisation import Average, build_optimizer, freeze, parameter_groups, rate_factor
@@ -343,3 +343,13 @@ def test_clips_that_cannot_be_decoded_are_fatal_or_counted_and_named(freeze, tmp
     again = runs.evaluate(run.folder, "manifest", config.corpus.root, split="validation", on_error="skip")
     assert again["skipped"]["validation"]["count"] == 1
     assert "1 validation utterances could not be decoded, such as c20" in evaluation.render(again)
+
+
+def test_a_training_that_cannot_begin_leaves_nothing(sst2_folder, tmp_path):
+    config = api.assemble(Config(), corpus="sst2", root=str(sst2_folder), encoders=["audio=prosody"])
+    (tmp_path / "empty").mkdir()
+    for name in ("new", "empty"):
+        with pytest.raises(InputError, match=r"model.encoders.audio: no training utterance has anything for it"):
+            runs.train(config, tmp_path / name, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    assert list((tmp_path / "empty").iterdir()) == []

@@ -138,6 +138,10 @@ class Bert(Encoder):
         tokenizer = load_part(AutoTokenizer.from_pretrained, place)
         if not getattr(tokenizer, "is_fast", False):
             raise InputError(f"{checkpoint}: no fast tokeniser; convert it to a tokenizer.json first")
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes where the files are missing
+            raise InputError(
+                f"{checkpoint}: its tokeniser has no words; tokenizer.json (or vocab.txt) is missing there"
+            )
         backbone: Any = load_backbone(place, config, weights)
         positions = _positions(config)
         if max_length > positions:
