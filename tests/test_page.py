@@ -215,10 +215,12 @@ def test_clicking_seeks_keys_move_and_nothing_leaves_the_page(browser, sound, tm
     assert browser.run("return document.querySelectorAll('button.window').length") == 3
     browser.click("button.window:nth-child(3)")
     assert browser.run("return document.querySelector('audio').currentTime") == pytest.approx(2.5, abs=0.1)
-    assert "0:02 to 0:03" in browser.run("return document.querySelector('.moment').textContent")
+    assert "0:02.0 to 0:03.0" in browser.run("return document.querySelector('.moment').textContent")
     browser.run("document.querySelector('button.window[tabindex=\"0\"]').focus()")
     browser.type("button.window:nth-child(3)", "\ue012")  # the left arrow key
-    assert browser.run("return document.activeElement.getAttribute('aria-label')").startswith("0:01 to 0:02: not sure")
+    assert browser.run("return document.activeElement.getAttribute('aria-label')").startswith(
+        "0:01.0 to 0:02.0: not sure"
+    )
     assert browser.run("return document.querySelector('audio').currentTime") == pytest.approx(1.01, abs=0.05)
     assert requests(browser) == {path.as_uri()}
     assert browser.complaints() == []
@@ -228,12 +230,12 @@ def test_the_threshold_can_be_moved(browser, tmp_path):
     write([recording()], [tmp_path / "out.html"], as_json=False, threshold=0.65)
     shown(browser, tmp_path / "out.html")
     verdict = "return document.querySelector('.verdict').textContent"
-    assert browser.run(verdict) == "Not sureclosest: joy, 60%"
+    assert browser.run(verdict) == "Not sureclosest: joy, 60% confident"
     browser.run(
         "const slider = document.querySelector('input[type=range]'); slider.value = 30;"
         "slider.dispatchEvent(new Event('input', {bubbles: true}))"
     )
-    assert browser.run(verdict) == "Joy60%"
+    assert browser.run(verdict) == "Joy60% confident"
     assert browser.run("return document.querySelectorAll('.window.unsure').length") == 0
 
 
@@ -296,6 +298,28 @@ def test_every_control_has_a_name(browser, sound, tmp_path):
     assert [node for node in controls if not node.get("name", {}).get("value")] == []
 
 
+def test_a_click_on_words_is_told_and_a_move_of_the_focus_is_not_told_twice(browser, sound, tmp_path):
+    write([recording(sound)], [tmp_path / "out.html"], as_json=False)
+    shown(browser, tmp_path / "out.html")
+    told = "return document.querySelector('[role=status]').textContent"
+    browser.run("document.querySelector('button.window[tabindex=\"0\"]').focus()")
+    browser.type("button.window:nth-child(1)", "\ue014")  # the right arrow key
+    assert browser.run(told) == ""
+    browser.click(".words button:nth-of-type(3)")
+    assert browser.run(told).startswith("0:02.0 to 0:03.0: Anger 60%, from sound and words")
+    assert browser.run("return document.querySelectorAll('h1').length") == 1
+
+
+def test_small_pictures_have_room_for_the_controls(browser, tmp_path):
+    (made,) = write_media([Utterance("smile", text="What a lovely day this is", label="joy")], tmp_path)
+    windows = (Prediction("smile.mp4", "joy", scores(0.7), ("image",), None, 0.0, 1.0, source=made.video),)
+    whole = Prediction("smile.mp4", "joy", scores(0.7), ("image",), windows=windows, source=made.video)
+    write([whole], [tmp_path / "out.html"], as_json=False)
+    shown(browser, tmp_path / "out.html")
+    browser.wait("document.querySelector('video').readyState > 0")
+    assert browser.run("return document.querySelector('video').getBoundingClientRect().width") >= 300
+
+
 def test_values_of_dimensions_have_a_lane_each(browser, tmp_path):
     windows = tuple(
         Prediction("a", {"valence": v, "arousal": -v}, {"valence": v, "arousal": -v}, ("text",), "yes", s, s + 1.0)
@@ -309,7 +333,7 @@ def test_values_of_dimensions_have_a_lane_each(browser, tmp_path):
     assert "valence -0.10, arousal 0.10" in browser.run("return document.querySelector('.verdict').textContent")
     assert "valence-0.50 to 0.25" in browser.run("return document.querySelector('.names').textContent")
     browser.click("button.window:nth-child(2)")
-    assert "0:01 to 0:02" in browser.run("return document.querySelector('.moment').textContent")
+    assert "0:01.0 to 0:02.0" in browser.run("return document.querySelector('.moment').textContent")
     assert browser.complaints() == []
 
 

@@ -54,7 +54,8 @@ def page(reports: Sequence[Mapping[str, Any]], threshold: float | int | None = N
     left = f"The first {len(reports)} of {total} inputs are shown." if total > len(reports) else ""
     data = {"reports": reports, "left": left, "threshold": THRESHOLD if threshold is None else threshold}
     title = reports[0]["name"] if total == 1 else f"{total} inputs"
-    return document(f"{title} · emotion", data)
+    heading = f'<h1 class="hidden">{html.escape(title)}</h1>'
+    return document(f"{title} · emotion", data, body=heading)
 
 
 def document(title: str, data: Mapping[str, Any], body: str = "", script: str = "", style: str = "") -> str:

@@ -76,12 +76,13 @@ class Report {
   draw() {
     const several = this.windows.length > 0;
     this.verdict = element("header", { class: "summary" });
-    this.moment = element("section", { class: "moment", "aria-live": several ? "polite" : null });
+    this.moment = element("section", { class: "moment" });
+    this.said = several ? element("p", { class: "hidden", role: "status" }) : null;
     this.timeline = several ? element("figure") : null;
     this.words = several && this.windows.some((window) => window.text) ? element("section") : null;
     this.faces = this.data.faces.length ? element("section") : null;
     const parts = [this.verdict, this.player?.box, this.single ? this.slider() : null];
-    parts.push(this.timeline, this.moment, this.words, this.faces, this.details());
+    parts.push(this.timeline, this.said, this.moment, this.words, this.faces, this.details());
     this.node.append(...parts.filter(Boolean));
     this.refresh();
     this.follow();
@@ -100,7 +101,7 @@ class Report {
   headline() {
     const { data } = this;
     const found = this.decided(data);
-    const sure = found.confidence === undefined ? "" : percent(found.confidence);
+    const sure = found.confidence === undefined ? "" : `${percent(found.confidence)} confident`;
     const closest = found.state === "unsure" ? `closest: ${found.closest}, ${sure}` : sure;
     const remarks = [];
     if (this.windows.length) remarks.push("Over the whole recording.");
@@ -189,6 +190,11 @@ class Report {
     return node;
   }
 
+  /** From when to when; to tenths of a second where the whole is short. */
+  span(item) {
+    return [item.start, item.end].map((time) => clock(time, this.length < 60 ? 0.1 : 1)).join(" to ");
+  }
+
   segment(number) {
     const window = this.windows[number];
     const found = this.decided(window);
@@ -196,7 +202,7 @@ class Report {
     bar.style.height = `${100 * (found.confidence ?? (found.state === "nothing" ? 0 : 1))}%`;
     const from = window.present.length ? `, from ${listing(window.present.map((name) => nameOf(name).toLowerCase()))}` : "";
     const sure = found.confidence === undefined ? "" : ` ${percent(found.confidence)}`;
-    const label = `${clock(window.start)} to ${clock(window.end)}: ${found.state === "unsure" ? `not sure, closest ${found.closest}` : found.text}${sure}${from}`;
+    const label = `${this.span(window)}: ${found.state === "unsure" ? `not sure, closest ${found.closest}` : found.text}${sure}${from}`;
     return this.place(element("button", { type: "button", class: `window ${found.state}`, tabindex: -1, title: label, "aria-label": label, "--tone": found.tone }, bar, element("span", {}, found.short)), number);
   }
 
@@ -290,7 +296,7 @@ class Report {
     const item = this.windows[number] ?? this.data;
     const found = this.decided(item);
     const sure = found.confidence === undefined ? "" : percent(found.confidence);
-    const time = this.windows.length ? `${clock(item.start)} to ${clock(item.end)}` : null;
+    const time = this.windows.length ? this.span(item) : null;
     const heading = found.state === "unsure" ? `Not sure (closest: ${found.closest}, ${sure})` : `${found.text} ${isValues(item.label) ? "" : sure}`;
     const alone = Object.entries(item.opinions);
     const charts = Object.keys(item.scores).length ? [this.chart(alone.length > 1 ? "Together" : "Scores", item.scores, 8)] : [];
@@ -350,8 +356,10 @@ class Report {
     this.move(time);
   }
 
-  go(number) {
+  /** Shows a window and plays from there; what is decided in it is told to screen readers, unless the focus tells it. */
+  go(number, tell = true) {
     this.select(number);
+    if (tell) this.said.textContent = this.buttons[number].getAttribute("aria-label");
     this.seek(this.windows[number].start + 0.01);
   }
 
@@ -390,7 +398,7 @@ class Report {
     const moves = { ArrowLeft: this.current - 1, ArrowRight: this.current + 1, Home: 0, End: last };
     const player = this.player?.element;
     if (event.key in moves) {
-      this.go(Math.max(0, Math.min(last, moves[event.key])));
+      this.go(Math.max(0, Math.min(last, moves[event.key])), false);
       this.buttons[this.current].focus();
     } else if (event.key === " " && player) {
       if (player.paused) player.play();
