@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -499,9 +499,10 @@ def _train(
     for utterance in splits.validation:
         task.target(utterance)
     before = former_figures(trained, config) if config.training.forgetting else None
+    there = folder.is_dir()
     processes.once(lambda: _begin(config, folder, splits.corpus))
     loggers = tracking.loggers(config, folder) if processes.first() else {}
-    with _nothing_left(folder, new):
+    with _nothing_left(folder, there) if new else nullcontext():
         history, outcomes = fit(
             trained,
             config,
@@ -536,13 +537,20 @@ def _train(
 
 
 @contextmanager
-def _nothing_left(folder: Path, new: bool) -> Iterator[None]:
-    """Takes away what a new training has written that fails before there is anything to continue from."""
+def _nothing_left(folder: Path, there: bool) -> Iterator[None]:
+    """Takes away what a training has written that fails before there is anything to continue from.
+
+    Args:
+        folder: of the run.
+        there: whether it was there before, empty; then it stays.
+    """
     try:
         yield
     except (InputError, OSError):
-        if new and processes.first() and not (folder / STATE).is_dir():
+        if processes.first() and not (folder / STATE).is_dir():
             shutil.rmtree(folder, ignore_errors=True)
+            if there:
+                folder.mkdir()
         raise
 
 
