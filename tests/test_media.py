@@ -4,6 +4,7 @@ import contextlib
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable
@@ -757,6 +758,18 @@ def test_pictures_too_large_to_decode(tmp_path, monkeypatch):
     monkeypatch.setattr(_container, "MAX_FRAME_PIXELS", 1000)
     with pytest.raises(InputError, match=r"its pictures are 64 x 48; at most 1,000 pixels are decoded"):
         read_frames(path)
+
+
+def test_what_is_done_with_blocks_is_not_the_decoder_s_time(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.m4a", None, "aac", sound=tone(100.0, 16000), rate=16000)
+    monkeypatch.setattr(_limits, "PATIENCE", 0.1)
+    seconds = 0.0
+    for _, block in stream_audio(path, seconds=10.0):
+        seconds += block.seconds
+        began = time.thread_time()
+        while time.thread_time() < began + 0.15:
+            pass
+    assert seconds == pytest.approx(100.0, abs=0.5)
 
 
 def test_a_decoder_that_gives_nothing_is_given_up(tmp_path, monkeypatch):

@@ -182,7 +182,9 @@ def _decoded(container: InputContainer, stream: Track, path: Path, patience: Pat
                 damaged += 1
                 continue
             frames += len(found)
-            yield from found
+            for frame in found:
+                with patience.suspended():
+                    yield frame
     except av.FFmpegError:  # the container itself breaks off here
         damaged += 1
     patience.check()

@@ -1,6 +1,8 @@
 """How much one call may decode: a hostile file ends in an error, not in an exhausted machine."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from multimodal_emotion.errors import InputError
@@ -54,6 +56,15 @@ class Patience:
         self._read = 0
         if result:
             self._start = time.thread_time()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """What is done meanwhile is not the decoder's work, but that of whoever takes what it gave."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self._start += time.thread_time() - max(began, self._start)
 
     def check(self) -> None:
         """
