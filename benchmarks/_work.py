@@ -41,18 +41,18 @@ def settings_of_sound(folder: str) -> Config:
 class ShortFit(Fit):
     """A training whose epochs have so many steps: the first of the shuffled batches."""
 
-    steps: int | None = None
+    first: int | None = None
 
     def batches(self, epoch: int) -> list[list[int]]:
         """The first batches of the epoch."""
-        return super().batches(epoch)[: self.steps]
+        return super().batches(epoch)[: self.first]
 
 
 def our_training(config: Config, utterances: Sequence[Utterance], task: Any, steps: int | None = None) -> ShortFit:
     """Our training, ready for `run_epoch`."""
     trained = runs.assemble(config, task, utterances)
     fit = ShortFit(trained, Rows(utterances, trained.preparations, task), None, config.training, progress=False)
-    fit.steps = steps
+    fit.first = steps
     return fit
 
 

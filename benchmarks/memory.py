@@ -39,7 +39,7 @@ def rows() -> Iterable[Row]:
             alone("memory", "extracted", TIMES * few, folder / "many"),
             alone("memory", "extracted", few, folder / "few"),
         )
-    few = share(1000)
+    few = share(500)
     yield peaks(
         f"peak memory of training text on {TIMES * few} utterances",
         f"{few} utterances",

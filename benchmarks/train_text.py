@@ -50,7 +50,7 @@ def rows() -> Iterable[Row]:
         },
     )
     long = lengthened(utterances)
-    long_fit = our_training(config, long, task, steps=10)
+    long_fit = our_training(config, long, task, steps=5)
     long_loop = Documented([item.text or "" for item in long], targets, len(task.labels))
 
     def ours_long() -> float:
@@ -74,7 +74,7 @@ def share_of_peak(config: Config, long: list[Utterance], task: Task, precision: 
     What attention multiplies, what is recomputed and what padding costs does not count as work done.
     """
     config = replace(config, training=replace(config.training, precision=precision))
-    fit = our_training(config, long, task, steps=10)
+    fit = our_training(config, long, task, steps=5)
     weights = sum(layer.weight.numel() for layer in fit.trained.model.encoders.modules() if isinstance(layer, Linear))
     tokens = sum(fit.lengths[number] for batch in fit.batches(0) for number in batch)
 
