@@ -118,6 +118,7 @@ ROWS: dict[str, list[str]] = {
     "lora": [f"{ADAPTER}={{type: lora, rank: 8}}"],
     "head": ["training.freeze=all", "training.cache=false"],
     "fgm": [f"{METHODS}={{fgm: {{}}}}"],
+    "fgm_small": [f"{METHODS}={{fgm: {{epsilon: 0.02}}}}"],
     "mixup": [f"{METHODS}={{mixup: {{}}}}"],
     "r_drop": [f"{METHODS}={{r_drop: {{}}}}"],
     "label_smoothing": ["task.options.label_smoothing=0.1"],
