@@ -253,6 +253,8 @@ def predict(arguments: argparse.Namespace) -> None:
         on_error="skip" if len(arguments.inputs) != 1 else "raise",
     )
     prediction.write(_progress(found, arguments.quiet), outputs, arguments.json, arguments.threshold)
+    for path in outputs if not arguments.quiet else ():
+        print(f"written: {path}", file=sys.stderr)
 
 
 def annotate(arguments: argparse.Namespace) -> None:

@@ -125,7 +125,8 @@ def test_predict_makes_a_page(finished, tmp_path):
     folder, _, _ = finished
     given = ("predict", "a <b>lovely</b> day", "an awful day", "--model", folder, "--threshold", "0.5")
     done = run(*given, "--report", tmp_path / "out.html", "--output", tmp_path / "out.jsonl")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    written = [f"written: {tmp_path / name}" for name in ("out.jsonl", "out.html")]
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (0, "", written)
     text = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert "a \\u003cb\\u003elovely\\u003c/b\\u003e day" in text
     assert '"label":"negative"' in text
