@@ -20,7 +20,7 @@ import numpy as np
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.files import atomic_path
 
-SHARD_BYTES = 256 * 2**20
+SHARD_BYTES = 64 * 2**20
 ALIGNMENT = 64
 """Bytes; where an entry begins, so that it can be computed with in place."""
 

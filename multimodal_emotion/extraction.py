@@ -45,7 +45,8 @@ def extract(
         problems: gets, by utterance, why it could not be decoded.
 
     Returns:
-        For each utterance (time', width), memory-mapped where it comes from the cache; None where the modality is absent.
+        For each utterance (time', width), memory-mapped where there is a cache, so that a large corpus takes no more memory
+        than a small one; None where the modality is absent.
     """
     keys = keys or ContentKeys()
     store = FeatureCache(cache / encoder.fingerprint()) if cache is not None else None
@@ -73,9 +74,10 @@ def extract(
                 features = encoder.features(batch.inputs[name].to(device))
             for position, number in enumerate(numbers):
                 array = features.values[position][features.mask[position]].float().cpu().numpy()
-                found[missing[number]] = array if len(array) else None
                 if store is not None and not batch.errors[position]:
                     waiting[addresses[missing[number]]] = array
+                else:
+                    found[missing[number]] = array if len(array) else None
             if store is not None and sum(array.nbytes for array in waiting.values()) > SHARD_BYTES:
                 store.keep(waiting)
                 waiting = {}

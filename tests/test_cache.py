@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from multimodal_emotion import registry
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.cache import ContentKeys, FeatureCache
+from multimodal_emotion.extraction import extract
 
 
 def test_kept_arrays_are_mapped_back_bit_for_bit(tmp_path):
@@ -82,3 +84,15 @@ def test_many_entries_hold_few_files_open(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert all(array[0, 2] == number for number, array in enumerate(held))
+
+
+def test_what_is_computed_comes_back_from_the_disk_and_not_from_memory(tiny_bert_folder, tmp_path):
+    encoder = registry.build("encoders", "bert", checkpoint=str(tiny_bert_folder))
+    encoder.freeze()
+    rows = [Utterance(str(number), text="good " * (number + 1)) for number in range(5)]
+    held = extract(encoder, "text", rows)
+    for _ in range(2):  # computed, then found
+        kept = extract(encoder, "text", rows, cache=tmp_path)
+        assert all(isinstance(array, np.memmap) for array in kept)
+        for one, other in zip(held, kept, strict=True):
+            np.testing.assert_array_equal(one, other)
