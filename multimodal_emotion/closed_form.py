@@ -192,19 +192,23 @@ def solvable_heads(trained: TrainedModel, only: Sequence[str] | None = None) -> 
     wish = "training.solver=discriminant" if only is None else "training.solved"
     if not isinstance(trained.task, Multiclass):
         raise InputError(f"{wish} decides between labels; task {trained.task.name} needs training.solver=gradient")
-    if only is not None and not (isinstance(fusion, Late) and fusion.alone):
-        raise InputError(f"{wish} names heads of late fusion (by mean, product or stacking), which this model has not")
-    for name in only or ():
-        if name not in fusion.together:  # type: ignore[operator]
-            raise unknown("head", name, fusion.together, wish)  # type: ignore[arg-type]
+    heard: Collection[str] = model.encoders.keys()
+    if only is not None:
+        if not (isinstance(fusion, Late) and fusion.alone):
+            raise InputError(
+                f"{wish} names heads of late fusion (by mean, product or stacking), which this model has not"
+            )
+        for name in only:
+            if name not in fusion.together:
+                raise unknown("head", name, fusion.together, wish)
+        heard = {each for name in only for each in fusion.together[name]}
     options = {"focal_gamma": trained.task.focal_gamma, "label_smoothing": trained.task.label_smoothing}
     options["logit_adjustment"] = trained.task.logit_adjustment
     for option, value in options.items():
         if value:
             raise InputError(f"{wish} has no loss that task.options.{option} could shape; leave it out")
-    heard = None if only is None else {each for name in only for each in fusion.together[name]}  # type: ignore[index]
     for name, encoder in model.encoders.items():
-        if (heard is None or name in heard) and any(parameter.requires_grad for parameter in encoder.parameters()):
+        if name in heard and any(parameter.requires_grad for parameter in encoder.parameters()):
             raise InputError(
                 f"{wish} solves the head alone, but encoder {name!r} has something to learn: set training.freeze=all, and "
                 f"a pooling (and layers) without weights"

@@ -45,8 +45,7 @@ def extract(
         problems: gets, by utterance, why it could not be decoded.
 
     Returns:
-        For each utterance (time', width), memory-mapped where there is a cache, so that a large corpus takes no more memory
-        than a small one; None where the modality is absent.
+        For each utterance (time', width), memory-mapped where there is a cache; None where the modality is absent.
     """
     keys = keys or ContentKeys()
     store = FeatureCache(cache / encoder.fingerprint()) if cache is not None else None
