@@ -6,9 +6,10 @@ where they change with every step, they are taken as they are. The sums are take
 last digits.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,16 +34,14 @@ def _possible(device: torch.device | str) -> bool:
     return torch.device(device).type == "cpu" and torch.backends.mkldnn.is_available()
 
 
-class PackedLinear(TorchFunctionMode):
-    """Replaces `linear` by oneDNN's; weights are packed when they are first used and let go with the context.
+class _ReplacedLinear(TorchFunctionMode):
+    """Replaces `linear` with a float32 parameter as its weight by oneDNN's, where there are rows enough for it to pay.
 
-    The weights must not change meanwhile.
+    Attributes:
+        trained: whether that is so in passes with gradient, or in those without.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        # The weight is kept beside its packed form: its identity, which is the key, must not come to mean another.
-        self._packed: dict[int, tuple[Tensor, Tensor]] = {}
+    trained: ClassVar[bool]
 
     def __torch_function__(
         self,
@@ -51,21 +50,44 @@ class PackedLinear(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Any torch function; `linear` with a float32 parameter as its weight is what is replaced."""
+        """Any torch function; `linear` is what is replaced."""
         if function is nn.functional.linear and not kwargs and self._fits(*args):
             return self._linear(*args)
         return function(*args, **(kwargs or {}))
 
     def _fits(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-        rows = values.numel() // max(1, weight.shape[-1])
         return (
             isinstance(weight, nn.Parameter)
             and values.dtype == weight.dtype == torch.float32
-            and (rows >= PAYS_FROM or (id(weight) in self._packed and rows > 0))
             and values.dim() > 1
-            and not torch.is_grad_enabled()
+            and self._pays(values.numel() // max(1, weight.shape[-1]), weight)
+            and torch.is_grad_enabled() == self.trained
             and not torch.is_autocast_enabled("cpu")
         )
+
+    def _pays(self, rows: int, weight: Tensor) -> bool:
+        return rows >= PAYS_FROM
+
+    @abstractmethod
+    def _linear(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The product."""
+
+
+class PackedLinear(_ReplacedLinear):
+    """For passes without gradient: weights are packed when they are first used and let go with the context.
+
+    The weights must not change meanwhile.
+    """
+
+    trained = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The weight is kept beside its packed form: its identity, which is the key, must not come to mean another.
+        self._packed: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def _pays(self, rows: int, weight: Tensor) -> bool:
+        return super()._pays(rows, weight) or (id(weight) in self._packed and rows > 0)
 
     def _linear(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         if id(weight) not in self._packed:
@@ -74,30 +96,13 @@ class PackedLinear(TorchFunctionMode):
         return _multiply(values, self._packed[id(weight)][1], bias)
 
 
-class TrainedLinear(TorchFunctionMode):
-    """Replaces `linear` by oneDNN's, with its gradients."""
+class TrainedLinear(_ReplacedLinear):
+    """For passes whose gradient is wanted."""
 
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Any torch function; `linear` with a float32 parameter as its weight is what is replaced."""
-        if function is nn.functional.linear and not kwargs and self._fits(*args):
-            return Product.apply(*args, *[None] * (3 - len(args)))
-        return function(*args, **(kwargs or {}))
+    trained = True
 
-    def _fits(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> bool:
-        return (
-            isinstance(weight, nn.Parameter)
-            and values.dtype == weight.dtype == torch.float32
-            and values.dim() > 1
-            and values.numel() >= PAYS_FROM * weight.shape[-1]
-            and torch.is_grad_enabled()
-            and not torch.is_autocast_enabled("cpu")
-        )
+    def _linear(self, values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return Product.apply(values, weight, bias)
 
 
 class Product(torch.autograd.Function):
