@@ -195,7 +195,7 @@ def plan(
     Args:
         lengths: of the rows.
         batch_size: rows in a batch; the last may be smaller.
-        seed: shuffles; None keeps the order (with buckets: sorted by length throughout).
+        seed: shuffles; None keeps the order (with buckets: the longest rows first, throughout).
         buckets: rows of similar length together, within shuffled groups of MEGABATCH batches; the batches are shuffled.
         groups: of each row; each group then gives as many rows, see `balanced`. Needs a seed.
 
@@ -216,6 +216,9 @@ def plan(
     batches = [order[start : start + batch_size].tolist() for start in range(0, count, batch_size)]
     if buckets and seed is not None:
         generator.shuffle(batches)
+    elif buckets:
+        # Memory that a batch gave back then has room for the next; from short to long, each would take new memory.
+        batches.reverse()
     return batches
 
 

@@ -142,6 +142,7 @@ class Fit:
         self.kept = -1
         self.start_epoch = self.start_batch = 0
         self.loss_sum, self.elapsed = 0.0, 0.0
+        self.losses: list[tuple[Tensor, int]] = []
         self.performance: dict[str, float] = {}
 
     def batches(self, epoch: int) -> list[list[int]]:
@@ -196,7 +197,7 @@ class Fit:
         source = loader(self.train, own, self.collate, self.settings.workers)
         for number, batch in enumerate(source, self.start_batch):
             self.train.note(batch)
-            self.loss_sum += self.step(batch, epoch * self.steps_per_epoch + number) * len(batches[number])
+            self.losses.append((self.step(batch, epoch * self.steps_per_epoch + number), len(batches[number])))
             bar.update(len(batches[number]))
             self.elapsed = before + time.perf_counter() - began
             # To gather shards takes all processes, which do not agree on the time: theirs are saved after an epoch.
@@ -206,6 +207,8 @@ class Fit:
                 saved = time.perf_counter()
         bar.close()
         rows = sum(map(len, batches))
+        self.add_losses()
+        self.elapsed = before + time.perf_counter() - began
         result = Epoch(epoch, self.loss_sum / rows, self.elapsed, rows / self.elapsed)
         self.start_batch, self.loss_sum, self.elapsed = 0, 0.0, 0.0
         result.metrics = self.validate()
@@ -216,8 +219,16 @@ class Fit:
         if self.watch is not None:
             self.watch(result)
 
-    def step(self, batch: Batch, step: int) -> float:
-        """One optimiser step; returns the loss. Everything random in it depends on the seed and the step alone."""
+    def add_losses(self) -> None:
+        """Adds the losses of the last steps up. Until then a GPU need not have finished them: nothing waits for it."""
+        if self.losses:
+            losses, rows = zip(*self.losses, strict=True)
+            for loss, count in zip(torch.stack(losses).tolist(), rows, strict=True):
+                self.loss_sum += loss * count
+            self.losses.clear()
+
+    def step(self, batch: Batch, step: int) -> Tensor:
+        """One optimiser step; returns the loss, a scalar. Everything random in it depends on the seed and the step alone."""
         seed = _mix(self.seed, "step", step, processes.number())
         factor = rate_factor(step, self.steps, self.settings)
         for group in self.optimizer.param_groups:
@@ -237,7 +248,7 @@ class Fit:
         self.optimizer.zero_grad()
         if self.average is not None:
             self.average.update(self.trained.model, step)
-        return float(processes.total(loss)) / processes.count()
+        return processes.total(loss) / processes.count()
 
     def loss(self, batch: Batch, seed: int, progress: float = 0.0) -> Tensor:
         """What a step makes smaller: the loss of the batch, and what the methods add to it or put in its place."""
@@ -362,6 +373,7 @@ class Fit:
         optimizer = parallel.whole_state(self.learning, self.optimizer.optimizer) if self.shards else None
         if not processes.first():
             return
+        self.add_losses()
         state = {
             "model": self.trained.model.state_dict(),
             "optimizer": optimizer or self.optimizer.state_dict(),

@@ -95,7 +95,10 @@ def test_gradients_stay(bias, shape):
 def test_a_frozen_layer_passes_its_gradient_on_and_gets_none():
     layer, values = nn.Linear(24, 40).requires_grad_(False), torch.randn(PAYS_FROM, 24, requires_grad=True)
     with trained_linear("cpu"):
-        layer(values).sum().backward()
+        result = layer(values)
+    held = [tensor for tensor in result.grad_fn.saved_tensors if tensor is not None]
+    assert [tensor.data_ptr() for tensor in held] == [layer.weight.data_ptr()]
+    result.sum().backward()
     assert layer.weight.grad is None
     assert values.grad is not None
     torch.testing.assert_close(values.grad[0], layer.weight.sum(0), atol=1e-5, rtol=1e-5)

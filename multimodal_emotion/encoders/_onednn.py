@@ -111,7 +111,9 @@ class Product(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(..., inputs), (outputs, inputs), (outputs,) or None -> (..., outputs)."""
-        context.save_for_backward(values, weight)
+        # Only what a wanted gradient takes is held until then: below an adapter that is half of it.
+        of_values, of_weight = context.needs_input_grad[:2]
+        context.save_for_backward(values if of_weight else None, weight if of_values else None)
         return _multiply(values, weight, bias)
 
     @staticmethod
@@ -120,10 +122,10 @@ class Product(torch.autograd.Function):
         """(..., outputs) -> the gradients of values, weight and bias, of those that are wanted."""
         values, weight = context.saved_tensors
         wanted = context.needs_input_grad
-        rows, given = gradient.flatten(0, -2), values.flatten(0, -2)
+        rows = gradient.flatten(0, -2)
         return (
             _multiply(gradient, weight.t(), None) if wanted[0] else None,
-            _multiply(rows.t(), given.t(), None) if wanted[1] else None,
+            _multiply(rows.t(), values.flatten(0, -2).t(), None) if wanted[1] else None,
             rows.sum(0) if wanted[2] else None,
         )
 
