@@ -69,18 +69,21 @@ def rows() -> Iterable[Row]:
 
 
 def share_of_peak(config: Config, long: list[Utterance], task: Task, precision: str, least: float | None) -> Row:
-    """Which part of the machine's fastest matrix multiplication training reaches: of real tokens in linear layers alone.
+    """Which part of the machine's fastest matrix multiplication training reaches, of what real tokens need.
 
-    What attention multiplies, what is recomputed and what padding costs does not count as work done.
+    Counted are the products of linear layers and of attention, forward and backward, as in appendix B of PaLM (Chowdhery et
+    al., 2022); what is recomputed and what padding costs is no work done.
     """
     config = replace(config, training=replace(config.training, precision=precision))
     fit = our_training(config, long, task, steps=5)
     weights = sum(layer.weight.numel() for layer in fit.trained.model.encoders.modules() if isinstance(layer, Linear))
-    tokens = sum(fit.lengths[number] for batch in fit.batches(0) for number in batch)
+    lengths = [fit.lengths[number] for batch in fit.batches(0) for number in batch]
+    shape = fit.trained.model.encoder("text").backbone.config
+    attention = shape.num_hidden_layers * shape.hidden_size * sum(length**2 for length in lengths)
 
     def ours() -> float:
         fit.run_epoch(0)
-        return 6 * weights * tokens / 1e9
+        return (6 * weights * sum(lengths) + 12 * attention) / 1e9
 
     dtype = torch.bfloat16 if fit.precision == "bf16" else torch.float32
     taken = in_turns({"ours": ours, **multiplications(dtype)})

@@ -26,6 +26,7 @@ from multimodal_emotion.adapters._base import companions
 from multimodal_emotion.batch import Batch
 from multimodal_emotion.checkpoint import TrainedModel
 from multimodal_emotion.config import TrainingConfig
+from multimodal_emotion.encoders._attention import trained_attention
 from multimodal_emotion.encoders._onednn import trained_linear
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import atomic_path
@@ -271,7 +272,7 @@ class Fit:
         """What the model says of a batch."""
         # Our own autocast, not Fabric's: its precision plugins rebuild every input and refuse frozen dataclasses.
         exact = trained_linear(self.fabric.device) if self.precision == "32" else contextlib.nullcontext()
-        with autocast(self.precision, self.fabric.device), exact:
+        with autocast(self.precision, self.fabric.device), exact, trained_attention(self.fabric.device):
             return self.module(batch.inputs, batch.words, batch.encoded)
 
     def measure(self, output: Output, target: Tensor, batch: Batch) -> Tensor:
