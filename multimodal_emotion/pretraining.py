@@ -14,6 +14,7 @@ from tqdm import tqdm
 from multimodal_emotion import registry, runs
 from multimodal_emotion.batch import Utterance
 from multimodal_emotion.config import TrainingConfig
+from multimodal_emotion.encoders._attention import trained_attention
 from multimodal_emotion.encoders._pretraining import Objective, objective
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.files import replacing_folder
@@ -80,7 +81,7 @@ def pretrain(
             torch.manual_seed(seed + step)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * rate_factor(step, steps, schedule)
-            with autocast(precision, torch.device("cpu")):
+            with autocast(precision, torch.device("cpu")), trained_attention("cpu"):
                 loss = task.loss(arrays, torch.Generator().manual_seed(seed + step))
             step += 1
             if loss is not None:
