@@ -3,6 +3,10 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +54,42 @@ def test_two_processes_train_as_one_does(config, tmp_path, strategy):
         expected = alone.report["splits"]["validation"][figure]
         assert both.report["splits"]["validation"][figure] == pytest.approx(expected, abs=1e-5)
     assert {path.name for path in both.folder.iterdir()} == {path.name for path in alone.folder.iterdir()}
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_a_killed_training_of_two_processes_continues_to_the_same_weights(config, tmp_path, strategy):
+    """The process that was called is killed alone: those that it started must not live on. Dropout is on."""
+    config = configuration.with_settings(
+        config, [f"training.strategy={strategy}", "training.devices=2", "training.epochs=20", "model.dropout=0.3"]
+    )
+    config.training.save_every = 0.0
+    whole = runs.train(config, tmp_path / "whole", progress=False)
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-m", "multimodal_emotion.cli", "train", str(tmp_path / "config.yaml"), "--quiet"]
+    process = subprocess.Popen([*command, "--output", str(folder)])
+    until((folder / "state" / "state.pt").exists)
+    children = [int(it) for it in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    assert len(children) >= 2
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert not (folder / "report.json").exists()
+    assert (
+        0 < torch.load(folder / "state" / "state.pt", weights_only=True)["numbers"]["epoch"] < 20 or strategy == "ddp"
+    )
+    resumed = runs.resume(folder, progress=False)
+    one, two = (load_file(run.folder / "model" / "model.safetensors") for run in (whole, resumed))
+    assert all(one[name].equal(two[name]) for name in one)
+    assert resumed.report["train"]["loss"] == pytest.approx(whole.report["train"]["loss"], abs=1e-9)
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Waits."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_what_is_wrong_in_every_process_is_one_error(config, tmp_path):
