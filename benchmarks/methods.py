@@ -5,7 +5,7 @@ nothing is selected: the last epoch is kept, and scored once. Each measurement h
 memory is its own (but where features of a frozen encoder are computed once). What the file of results has already is not
 measured again.
 
-    python benchmarks/methods.py CORPORA RESULTS.jsonl [--task dair64] [--row full lora] [--seeds 3]
+    python benchmarks/methods.py CORPORA RESULTS.jsonl [--task dair64] [--row full lora] [--seeds 3] [--domain DIR]
     python benchmarks/methods.py --table RESULTS.jsonl
 """
 
@@ -142,10 +142,11 @@ ROWS: dict[str, list[str]] = {
     "focal": ["task.options.focal_gamma=2"],
     "balanced_sampling": ["training.sampling=label"],
     "logit_adjustment": ["task.options.logit_adjustment=1"],
+    "domain": ["model.encoders.MODALITY.checkpoint=DOMAIN"],
 }
 
-ONLY = {"domain_adversarial": ("meld", "ravdess")}
-"""Rows for some tasks alone: others do not know who speaks."""
+ONLY = {"domain_adversarial": ("meld", "ravdess"), "domain": ("dair64",)}
+"""Rows for some tasks alone: others do not know who speaks, or have no encoder that `pretrain` made of their texts."""
 
 
 def few(root: Path, path: Path, seed: int) -> None:
@@ -162,13 +163,13 @@ def few(root: Path, path: Path, seed: int) -> None:
         writer.writerows([it.id, it.text, it.label, split] for it, split in rows)
 
 
-def changed(task: Task, row: str) -> list[str]:
+def changed(task: Task, row: str, domain: str = "") -> list[str]:
     """The settings in which a row differs."""
-    own = {"MODALITY": task.modality, "AUGMENTATION": AUGMENTATION[task.modality]}
+    own = {"MODALITY": task.modality, "AUGMENTATION": AUGMENTATION[task.modality], "DOMAIN": domain}
     return [re.sub("|".join(own), lambda found: own[found[0]], setting) for setting in ROWS[row]]
 
 
-def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
+def measure(root: str, domain: str, name: str, row: str, seed: int) -> dict[str, Any]:
     """One training and its figures."""
     task, own = TASKS[name], Path(root) / TASKS[name].corpus
     with tempfile.TemporaryDirectory() as place:
@@ -179,7 +180,7 @@ def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
             corpus = CorpusConfig("manifest", str(folder / "few.csv"))
         base = presets.apply(Config(corpus=corpus, seed=seed), "embedded", [task.modality])
         fixed = ["training.keep=last", "training.logger=none", *task.settings]
-        settings = changed(task, row)
+        settings = changed(task, row, domain)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
         run = runs.train(configuration.with_settings(base, fixed + settings), folder / "run", progress=False)
         seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
@@ -198,7 +199,7 @@ def measure(root: str, name: str, row: str, seed: int) -> dict[str, Any]:
     }
 
 
-def measure_all(root: str, results: Path, names: Sequence[str], rows: Sequence[str], seeds: int) -> None:
+def measure_all(root: str, domain: str, results: Path, names: Sequence[str], rows: Sequence[str], seeds: int) -> None:
     """Measures what is not there yet, a seed of every row before the next seed."""
     done = {(found["task"], found["row"], found["seed"]) for found in read(results)}
     for name in names:
@@ -207,7 +208,7 @@ def measure_all(root: str, results: Path, names: Sequence[str], rows: Sequence[s
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=once) as worker:
             for each in wanted:
                 if each not in done:
-                    found = worker.apply(measure, (root, *each))
+                    found = worker.apply(measure, (root, domain, *each))
                     with results.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(found) + "\n")
 
@@ -245,14 +246,17 @@ def main() -> None:
     parser.add_argument("paths", nargs="+", metavar="CORPORA RESULTS", help="with --table: RESULTS alone")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--task", nargs="+", choices=TASKS, default=["dair64"])
-    parser.add_argument("--row", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--row", nargs="+", choices=ROWS, default=[row for row in ROWS if row != "domain"])
+    parser.add_argument("--domain", default="", help="the folder that `pretrain` wrote, of the row domain")
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
+    if "domain" in given.row and not given.domain:
+        parser.error("the row domain needs --domain DIR")
     if given.table:
         print(table(read(Path(given.paths[0]))))
     else:
         root, results = given.paths
-        measure_all(root, Path(results), given.task, given.row, given.seeds)
+        measure_all(root, given.domain, Path(results), given.task, given.row, given.seeds)
 
 
 if __name__ == "__main__":
