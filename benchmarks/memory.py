@@ -21,8 +21,22 @@ TIMES = 20
 def rows() -> Iterable[Row]:
     """Each row is a ratio of two peaks; the processes do nothing else."""
     corpus("meld"), corpus("ravdess")
+    few = share(500)
+    yield peaks(
+        f"peak memory of training text on {TIMES * few} utterances, {few} of them different",
+        f"{few} utterances",
+        alone("memory", "trained", TIMES * few, few),
+        alone("memory", "trained", few),
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        few = max(1, share(300) // TIMES)
+        yield peaks(
+            f"peak memory of extracting and keeping features of {TIMES * few} clips",
+            f"{few} clips",
+            alone("memory", "extracted", TIMES * few, folder / "many"),
+            alone("memory", "extracted", few, folder / "few"),
+        )
         # Small pictures, few a second: the length is what matters here, and two hours should not take one.
         piece = small(repeated(clips(), 60, folder / "piece.mp4"), folder / "small.mp4")
         short, long = repeated([piece], 120, folder / "short.mp4"), repeated([piece], share(7200), folder / "long.mp4")
@@ -32,20 +46,6 @@ def rows() -> Iterable[Row]:
             alone("memory", "predicted", long),
             alone("memory", "predicted", short),
         )
-        few = max(1, share(300) // TIMES)
-        yield peaks(
-            f"peak memory of extracting and keeping features of {TIMES * few} clips",
-            f"{few} clips",
-            alone("memory", "extracted", TIMES * few, folder / "many"),
-            alone("memory", "extracted", few, folder / "few"),
-        )
-    few = share(500)
-    yield peaks(
-        f"peak memory of training text on {TIMES * few} utterances, {few} of them different",
-        f"{few} utterances",
-        alone("memory", "trained", TIMES * few, few),
-        alone("memory", "trained", few),
-    )
 
 
 def peaks(work: str, against: str, large: dict[str, Any], small_: dict[str, Any]) -> Row:
