@@ -134,6 +134,7 @@ ROWS: dict[str, list[str]] = {
     "swa": ["training.average=equal", "training.schedule=constant"],
     "virtual_adversarial": [f"{METHODS}={{virtual_adversarial: {{}}}}"],
     "freelb": [f"{METHODS}={{freelb: {{}}}}"],
+    "freelb_small": [f"{METHODS}={{freelb: {{epsilon: 0.02, stride: 0.01}}}}"],
     "mixup_encoded": [f"{METHODS}={{mixup: {{at: encoded}}}}"],
     "domain_adversarial": [f"{METHODS}={{domain_adversarial: {{column: speaker}}}}"],
     "pgd": [f"{METHODS}={{pgd: {{}}}}"],

@@ -17,7 +17,8 @@ from multimodal_emotion.errors import InputError
 @pytest.fixture(scope="module", autouse=True)
 def two_workers():
     """One cluster for all tests, of this machine alone, which ends with them."""
-    os.environ.update(cluster.QUIET)
+    # Ray would let its workers wait for everything else on the machine, until tests run out of time.
+    os.environ.update({**cluster.QUIET, "RAY_worker_niceness": "0"})
     import ray
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)

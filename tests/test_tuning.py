@@ -71,8 +71,9 @@ def test_the_best_configuration_gives_the_same_score_again(config, tmp_path):
 
 
 def test_trials_that_stay_behind_are_given_up(config, tmp_path, capsys):
-    # At a rate of 1e-9 nothing is learnt: behind the median after the first epoch, once there are others.
-    search = ["training.learning_rate=[0.003, 0.00300001, 0.0030001, 1e-9]", "training.head_learning_rate=[0.01, 1e-9]"]
+    # At a rate of 1e-9 nothing is learnt: behind the median after some epochs, once there are others that learn.
+    config = configuration.with_settings(config, ["training.epochs=6", "training.batch_size=4", "model.dropout=0"])
+    search = ["training.learning_rate=[0.01, 0.01000001, 0.0100001, 1e-9]", "training.head_learning_rate=[0.01, 1e-9]"]
     found = tune(config, search, tmp_path / "study", trials=9)
     assert found.trials["ended"] == 9
     assert found.trials["pruned"] >= 1
