@@ -11,7 +11,7 @@ class Fgm(Pgd):
 
     name = "fgm"
 
-    def __init__(self, *, epsilon: float | int = 0.1, weight: float | int = 1.0) -> None:
+    def __init__(self, *, epsilon: float | int = 0.02, weight: float | int = 1.0) -> None:
         """
         Args:
             epsilon: length of the perturbation, as a share of the length of what it is added to.

@@ -22,7 +22,7 @@ class FreeLb(Pgd):
     name = "freelb"
     replaces = True
 
-    def __init__(self, *, epsilon: float | int = 0.1, steps: int = 3, stride: float | int = 0.05) -> None:
+    def __init__(self, *, epsilon: float | int = 0.02, steps: int = 3, stride: float | int = 0.01) -> None:
         """
         Args:
             epsilon: longest perturbation, as a share of the length of what it is added to.

@@ -25,7 +25,7 @@ class Pgd(Method):
     name = "pgd"
 
     def __init__(
-        self, *, epsilon: float | int = 0.1, steps: int = 3, stride: float | int = 0.05, weight: float | int = 1.0
+        self, *, epsilon: float | int = 0.02, steps: int = 3, stride: float | int = 0.01, weight: float | int = 1.0
     ) -> None:
         """
         Args:
