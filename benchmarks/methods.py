@@ -28,6 +28,7 @@ import multimodal_emotion as me
 from multimodal_emotion import config as configuration
 from multimodal_emotion import presets, runs
 from multimodal_emotion.config import Config, CorpusConfig
+from multimodal_emotion.errors import InputError
 
 EACH = 64
 """Training sentences of each label of the task dair64."""
@@ -208,8 +209,13 @@ def measure_all(root: str, domain: str, results: Path, names: Sequence[str], row
         once = 1 if TASKS[name].alone else None
         with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=once) as worker:
             for each in wanted:
-                if each not in done:
+                if each in done:
+                    continue
+                try:
                     found = worker.apply(measure, (root, domain, *each))
+                except InputError as error:  # a network of convolutions takes no LoRA, say
+                    print(f"{name}, {each[1]}: {error}", flush=True)
+                else:
                     with results.open("a", encoding="utf-8") as file:
                         file.write(json.dumps(found) + "\n")
 
