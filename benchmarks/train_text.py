@@ -81,9 +81,11 @@ def share_of_peak(config: Config, long: list[Utterance], task: Task, precision: 
     shape = fit.trained.model.encoder("text").backbone.config
     attention = shape.num_hidden_layers * shape.hidden_size * sum(length**2 for length in lengths)
 
+    in_layers, in_all = 6 * weights * sum(lengths), 6 * weights * sum(lengths) + 12 * attention
+
     def ours() -> float:
         fit.run_epoch(0)
-        return (6 * weights * sum(lengths) + 12 * attention) / 1e9
+        return in_all / 1e9
 
     dtype = torch.bfloat16 if fit.precision == "bf16" else torch.float32
     taken = in_turns({"ours": ours, **multiplications(dtype)})
@@ -91,6 +93,7 @@ def share_of_peak(config: Config, long: list[Utterance], task: Task, precision: 
     fastest = min(ways, key=lambda name: statistics.median(each.processor for each in ways[name]))
     shares = [100 * peak.processor / each.processor for peak, each in zip(ways[fastest], taken["ours"], strict=True)]
     details = {
+        "of linear layers alone": round(statistics.median(shares) * in_layers / in_all, 1),
         "GFLOP a second": round(1 / statistics.median(each.processor for each in taken["ours"]), 1),
         **{name: round(1 / statistics.median(each.processor for each in times), 1) for name, times in ways.items()},
         "threads": THREADS,
