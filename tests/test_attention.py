@@ -27,9 +27,8 @@ def masks():
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_attention_is_what_torch_gives(mask, scale):
     given = qkv()
-    settings = {"attn_mask": masks()[mask], "scale": scale}
-    expected = nn.functional.scaled_dot_product_attention(*given, **settings)
-    own = attention(*given, **settings)
+    expected = nn.functional.scaled_dot_product_attention(*given, masks()[mask], scale=scale)
+    own = attention(*given, masks()[mask], 0.0, scale)
     torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-5)
     for one, other in zip(*(torch.autograd.grad(it.square().sum(), given) for it in (own, expected)), strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
@@ -87,6 +86,27 @@ def test_dropout_follows_the_seed_and_its_gradient_is_the_noise():
     assert gradient.unique().numel() == 2
 
 
+def test_arguments_may_be_named_as_torch_names_them():
+    query, key, value = qkv()
+    attend, drop = nn.functional.scaled_dot_product_attention, nn.functional.dropout
+    for positional, named in (
+        (lambda: drop(query, 0.3, True), lambda: drop(input=query, p=0.3, training=True, inplace=False)),
+        (
+            lambda: attend(query, key, value, None, 0.3),
+            lambda: attend(
+                query=query, key=key, value=value, attn_mask=None, dropout_p=0.3, is_causal=False, scale=None
+            ),
+        ),
+    ):
+        results = []
+        for ask in (positional, named):
+            torch.manual_seed(2)
+            with trained_attention("cpu"):
+                results.append(ask())
+        assert results[0].equal(results[1])
+        assert results[0].grad_fn is not None
+
+
 def test_what_it_must_leave_alone(monkeypatch):
     monkeypatch.setattr("multimodal_emotion.encoders._attention.noise", lambda *_: pytest.fail("was replaced"))
     monkeypatch.setattr(
@@ -100,6 +120,7 @@ def test_what_it_must_leave_alone(monkeypatch):
         assert nn.functional.dropout(values, 1.0).equal(0 * values)
         attend(query, key, value)
         attend(query, key, value, is_causal=True, dropout_p=0.1)
+        attend(query, key, value, None, 0.1, True)
         attend(*qkv(torch.bfloat16, SHORT + 1))
         with torch.no_grad():
             nn.functional.dropout(values, 0.5)

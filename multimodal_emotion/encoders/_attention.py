@@ -40,48 +40,47 @@ class TrainedAttention(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Any torch function; these two are what is replaced."""
-        given = dict(kwargs or {})
-        if function is nn.functional.dropout and _drops(*args, **given):
-            return dropped(*args, **given)
-        if function is nn.functional.scaled_dot_product_attention and _attends(*args, **given):
-            return attention(*args, **given)
-        return function(*args, **given)
+        return REPLACED.get(function, function)(*args, **(kwargs or {}))
 
 
-def _drops(values: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> bool:
-    fits = values.is_floating_point() and values.device.type == "cpu" and values.numel() > 0
-    return fits and training and not inplace and torch.is_grad_enabled() and 0 < round(p * STEPS) < STEPS
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """What torch's function of that name gives: each value zeroed with probability p, the others larger by 1 / (1 - p)."""
+    if training and not inplace and _drawn_here(input, p):
+        return input * noise(input, p)
+    return nn.functional.dropout(input, p, training, inplace)
 
 
-def _attends(
+def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attn_mask: Tensor | None = None,
     dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
-) -> bool:
-    plain = not is_causal and not enable_gqa and query.device.type == "cpu" and torch.is_grad_enabled()
-    slow = query.dtype == torch.bfloat16 and dropout_p == 0 and key.shape[-2] <= SHORT
-    return plain and (_drops(query, dropout_p) or slow)
+    *more: Any,
+    **named: Any,
+) -> Tensor:
+    """What torch's function of that name gives, with all its arguments; see `attention`."""
+    plain = not any(more) and not named.get("is_causal") and not named.get("enable_gqa")
+    short = query.dtype == torch.bfloat16 and dropout_p == 0 and key.shape[-2] <= SHORT
+    slow = short and query.device.type == "cpu" and torch.is_grad_enabled()
+    if plain and (slow or _drawn_here(query, dropout_p)):
+        return attention(query, key, value, attn_mask, dropout_p, named.get("scale"))
+    return nn.functional.scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, *more, **named)
 
 
-def dropped(values: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`values` with each zeroed with probability p, the others larger by 1 / (1 - p); in training only, out of place."""
-    return values * noise(values, p)
+REPLACED: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    nn.functional.dropout: dropout,
+    nn.functional.scaled_dot_product_attention: scaled_dot_product_attention,
+}
+
+
+def _drawn_here(values: Tensor, p: float) -> bool:
+    fits = values.is_floating_point() and values.device.type == "cpu" and values.numel() > 0
+    return fits and torch.is_grad_enabled() and 0 < round(p * STEPS) < STEPS
 
 
 def attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-    enable_gqa: bool = False,
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, dropout_p: float, scale: float | None = None
 ) -> Tensor:
     """softmax(query @ key.T * scale + mask) @ value, the weights being dropped: what torch's own function gives.
 
@@ -91,7 +90,6 @@ def attention(
         query, key, value: (..., heads, time, width).
         attn_mask: broadcast over (..., heads, query time, key time): true where a key may be seen, or what is added.
         dropout_p: of each weight.
-        is_causal, enable_gqa: false.
         scale: None is 1 / sqrt(width).
     """
     scores = (query * (scale if scale is not None else 1 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
