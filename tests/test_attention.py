@@ -116,8 +116,10 @@ def test_what_it_must_leave_alone(monkeypatch):
     attend = nn.functional.scaled_dot_product_attention
     with trained_attention("cpu"):
         assert nn.Dropout(0.5).eval()(values).equal(values)
-        assert nn.functional.dropout(values, 0.0).equal(values)
-        assert nn.functional.dropout(values, 1.0).equal(0 * values)
+        for nothing, all_of_it in ((0.0, 1.0), (0, 1)):
+            assert nn.functional.dropout(values, nothing).equal(values)
+            assert nn.functional.dropout(values, all_of_it).equal(0 * values)
+            attend(query, key, value, None, nothing)
         attend(query, key, value)
         attend(query, key, value, is_causal=True, dropout_p=0.1)
         attend(query, key, value, None, 0.1, True)

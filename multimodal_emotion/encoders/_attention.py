@@ -43,7 +43,7 @@ class TrainedAttention(TorchFunctionMode):
         return REPLACED.get(function, function)(*args, **(kwargs or {}))
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout(input: Tensor, p: float | int = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """What torch's function of that name gives: each value zeroed with probability p, the others larger by 1 / (1 - p)."""
     if training and not inplace and _drawn_here(input, p):
         return input * noise(input, p)
@@ -55,7 +55,7 @@ def scaled_dot_product_attention(
     key: Tensor,
     value: Tensor,
     attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
+    dropout_p: float | int = 0.0,
     *more: Any,
     **named: Any,
 ) -> Tensor:
@@ -74,13 +74,18 @@ REPLACED: Mapping[Callable[..., Any], Callable[..., Any]] = {
 }
 
 
-def _drawn_here(values: Tensor, p: float) -> bool:
+def _drawn_here(values: Tensor, p: float | int) -> bool:
     fits = values.is_floating_point() and values.device.type == "cpu" and values.numel() > 0
     return fits and torch.is_grad_enabled() and 0 < round(p * STEPS) < STEPS
 
 
 def attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, dropout_p: float, scale: float | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None,
+    dropout_p: float | int,
+    scale: float | int | None = None,
 ) -> Tensor:
     """softmax(query @ key.T * scale + mask) @ value, the weights being dropped: what torch's own function gives.
 
@@ -104,7 +109,7 @@ def attention(
     return (weights * noise(weights, dropout_p) if dropout_p else weights) @ value
 
 
-def noise(like: Tensor, p: float) -> Tensor:
+def noise(like: Tensor, p: float | int) -> Tensor:
     """Zero with probability p, else 1 / (1 - p), of the shape and type of `like`."""
     count = like.numel()
     words = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None)
