@@ -139,6 +139,7 @@ ROWS: dict[str, list[str]] = {
     "mixup_encoded": [f"{METHODS}={{mixup: {{at: encoded}}}}"],
     "domain_adversarial": [f"{METHODS}={{domain_adversarial: {{column: speaker}}}}"],
     "pgd": [f"{METHODS}={{pgd: {{epsilon: 0.1, stride: 0.05}}}}"],
+    "pgd_small": [f"{METHODS}={{pgd: {{epsilon: 0.02, stride: 0.01}}}}"],
     "class_weights": ["task.options.class_weights=balanced"],
     "effective_number": ["task.options.class_weights=effective"],
     "focal": ["task.options.focal_gamma=2"],
