@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny import tiny_bert, tiny_relative
+from tiny import RELATIVES, tiny_bert, tiny_relative
 from tiny_encoders import CASES, media
 from torch import nn
-from transformers import DebertaV2Config, DistilBertConfig, MPNetConfig, RobertaConfig
+from transformers import RobertaConfig
 
 from multimodal_emotion import checkpoint, cli, registry, runs, training
 from multimodal_emotion import config as configuration
@@ -32,13 +32,7 @@ SETTINGS = {
     "prefix": {"type": "prefix", "length": 3},
     "bitfit": {"type": "bitfit"},
 }
-TEXT = {
-    "bert": None,
-    "roberta": (RobertaConfig, {}),
-    "distilbert": (DistilBertConfig, {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}),
-    "deberta": (DebertaV2Config, {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_buckets": 8}),
-    "mpnet": (MPNetConfig, {}),
-}
+TEXT = {"bert": None, **RELATIVES}
 OTHERS = (
     "wav2vec2 group",
     "wav2vec2 layer",

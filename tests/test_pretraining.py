@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tiny import sentences
+from tiny import RELATIVES, sentences, tiny_relative
 from tiny_encoders import CASES
 
 from multimodal_emotion import cli, registry
-from multimodal_emotion.batch import Utterance
+from multimodal_emotion.batch import Utterance, pad
 from multimodal_emotion.encoders._pretraining import MaskedSound, MaskedWords, negatives, objective, spans
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.pretraining import pretrain
@@ -103,6 +103,31 @@ def test_what_has_no_objective_is_refused_by_name_and_nothing_is_left(tmp_path, 
     assert not (tmp_path / "more").exists()
     assert cli.main(["pretrain", "--output", str(tmp_path / "more")]) == 2
     assert "needs either INPUTs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["bert", *RELATIVES])
+def test_logits_of_what_is_asked_alone_give_the_loss_and_gradients_of_all(name, tiny_bert_folder, tmp_path):
+    folder = tiny_bert_folder
+    if name != "bert":
+        config, settings = RELATIVES[name]
+        folder = tiny_relative(tmp_path / name, tiny_bert_folder, config, **settings)
+    task = objective(registry.build("encoders", "bert", checkpoint=str(folder)), "bert", str(folder))
+    task.model.eval()
+    arrays = [np.arange(60, 90), np.arange(60, 71)]
+    tokens = pad([torch.from_numpy(array) for array in arrays], task.fill)
+    values, wanted = task.masked(tokens.values, torch.Generator().manual_seed(0))
+    results = []
+    for loss in (
+        task.loss(arrays, torch.Generator().manual_seed(0)),
+        task.model(input_ids=values, attention_mask=tokens.mask.long(), labels=wanted).loss,
+    ):
+        task.model.zero_grad()
+        loss.backward()
+        gradients = {name: it.grad.clone() for name, it in task.model.named_parameters() if it.grad is not None}
+        results.append((loss.detach(), gradients))
+    (ours, own), (theirs, all_of_them) = results
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(own, all_of_them)
 
 
 def test_masked_words_is_what_text_learns(words):

@@ -4,7 +4,17 @@ import random
 from pathlib import Path
 
 import torch
-from transformers import AutoModel, BertConfig, BertModel, BertTokenizerFast, PretrainedConfig
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    DebertaV2Config,
+    DistilBertConfig,
+    MPNetConfig,
+    PretrainedConfig,
+    RobertaConfig,
+)
 
 WORDS = {
     "positive": "good fine lovely bright happy warm kind brave sweet calm".split(),
@@ -43,6 +53,15 @@ def tiny_bert(folder: Path, seed: int = 0) -> Path:
     BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+RELATIVES = {
+    "roberta": (RobertaConfig, {}),
+    "distilbert": (DistilBertConfig, {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}),
+    "deberta": (DebertaV2Config, {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "position_buckets": 8}),
+    "mpnet": (MPNetConfig, {}),
+}
+"""Of BERT: what `tiny_relative` takes to make them."""
 
 
 def tiny_relative(folder: Path, bert: Path, config: type[PretrainedConfig], **settings: object) -> Path:
