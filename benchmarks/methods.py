@@ -227,25 +227,43 @@ def read(results: Path) -> list[dict[str, Any]]:
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and standard deviation over seeds of every row, in Markdown."""
+    """Mean and standard deviation over seeds of every row, and how far it is from `full` at each seed, in Markdown."""
     lines = []
     for name in dict.fromkeys(each["task"] for each in found):
-        figures = (*TASKS[name].figures[:2], *(("fear", "disgust") if TASKS[name].corpus == "meld" else ()))
-        heads = [name, "seeds", *figures, "trained", "processor s", "peak MB"]
+        own = [each for each in found if each["task"] == name]
+        first, second = TASKS[name].figures[:2]
+        figures = (first, second, *(("fear", "disgust") if TASKS[name].corpus == "meld" else ()))
+        heads = [name, "seeds", *figures, f"{first} less that of full", "trained", "processor s", "peak MB"]
         lines += ["", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-        for row in dict.fromkeys(each["row"] for each in found if each["task"] == name):
-            group = [each for each in found if (each["task"], each["row"]) == (name, row)]
+        full = {each["seed"]: each[first] for each in own if each["row"] == "full"}
+        for row in dict.fromkeys(each["row"] for each in own):
+            group = [each for each in own if each["row"] == row]
             cells = [spread([each.get(figure, each["f1"].get(figure)) for each in group]) for figure in figures]
+            apart = [each[first] - full[each["seed"]] for each in group if each["seed"] in full and row != "full"]
             costs = [statistics.mean(each[key] for each in group) for key in ("processor_seconds", "peak_rss_mb")]
-            cells += [f"{group[0]['trained']:,}", *(f"{cost:,.0f}" for cost in costs)]
+            cells += [differences(apart), f"{group[0]['trained']:,}", *(f"{cost:,.0f}" for cost in costs)]
             lines.append(f"| {row} | {len(group)} | {' | '.join(cells)} |")
     return "\n".join(lines).strip()
 
 
+def differences(values: Sequence[float]) -> str:
+    """Such as ".003 (.011, -.005)": the mean, and each; one alone stands for itself."""
+    if not values:
+        return ""
+    each = [shortened(f"{value:.3f}") for value in values]
+    return each[0] if len(each) == 1 else f"{shortened(f'{statistics.mean(values):.3f}')} ({', '.join(each)})"
+
+
 def spread(values: Sequence[float | int]) -> str:
     """Such as ".603 ± .012"; one value alone has no deviation."""
-    shown = f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
-    return re.sub(r"\b0\.", ".", shown)
+    return shortened(
+        f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
+    )
+
+
+def shortened(text: str) -> str:
+    """Without the 0 before a point."""
+    return re.sub(r"\b0\.", ".", text)
 
 
 def main() -> None:

@@ -129,7 +129,8 @@ class TrainingConfig:
             gradients and optimiser.
         logger: "tensorboard", "wandb" or "none".
         save_every: seconds between resumable states within an epoch; one is always saved after an epoch.
-        cache: whether features of frozen encoders are computed once and kept.
+        cache: whether features of frozen encoders are computed once and kept. They are what would be computed anew but for
+            rounding, since sums are ordered otherwise in batches of other sizes.
         calibrate: whether the kept model's probabilities are made honest on the validation split, by one factor for each
             head (temperature scaling); no decision of a head changes. A stacker is honest already, and left alone.
         forgetting: whether the figures on the validation split of the run that `model.initial` names are taken before and

@@ -424,8 +424,9 @@ def frozen_features(
 ) -> list[dict[str, list[np.ndarray | None]]]:
     """The features of frozen encoders for each split, by modality; encoders that standardise learn from the first split.
 
-    An encoder that is not frozen is only fitted: its features change while it is trained. `problems` gets, for each split,
-    what could not be decoded.
+    An encoder that is not frozen is only fitted: its features change while it is trained. They are computed anew, since
+    those of the cache may differ by rounding (they came from other batches), which training on would magnify. `problems`
+    gets, for each split, what could not be decoded.
     """
     found: list[dict[str, list[np.ndarray | None]]] = [{} for _ in splits]
     keys = ContentKeys()
@@ -435,14 +436,14 @@ def frozen_features(
         if not (keep or encoder.wants_fit):
             continue
         how: dict[str, Any] = {
-            "cache": cache_folder() / "features" if config.training.cache else None,
+            "cache": cache_folder() / "features" if keep else None,
             "keys": keys,
             "workers": config.training.workers,
             "on_error": config.corpus.on_error,
             "progress": progress and processes.first(),
         }
         for number, split in enumerate(splits if keep else splits[:1]):
-            if processes.count() > 1 and config.training.cache:
+            if processes.count() > 1 and keep:
                 # Each computes its part; then all of it is in the cache.
                 extract(encoder, name, processes.share(split), **how)
                 processes.gathered(None)

@@ -142,6 +142,18 @@ def test_weights_are_converted_once(packaged: Packaged, monkeypatch: pytest.Monk
     assert list((tmp_path / "cache").iterdir()) == [folder]
 
 
+def test_a_conversion_leaves_the_random_state_as_it_was(packaged: Packaged, monkeypatch: pytest.MonkeyPatch):
+    """The first training on a machine would else begin with other weights than all later ones of that seed."""
+
+    def convert(data: bytes, beside: Path, folder: Path) -> None:
+        torch.nn.Linear(3, 3)
+
+    change(monkeypatch, packaged, convert=convert)
+    before = torch.get_rng_state()
+    assert embedded("toy").is_dir()
+    assert torch.get_rng_state().equal(before)
+
+
 def test_weights_in_a_ready_folder_are_used_where_they_are(packaged: Packaged, monkeypatch: pytest.MonkeyPatch):
     sha256 = hashlib.sha256(b"two").hexdigest()
     change(monkeypatch, packaged, parts=(("toy_part2", "weights"),), sha256=sha256, convert=None)

