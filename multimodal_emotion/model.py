@@ -41,7 +41,7 @@ class Dimensions(nn.Module):
     def __init__(self, dim: int, modality: str, names: Sequence[str], range: Sequence[float | int]) -> None:
         """`dim` is the width of the modality's vector."""
         super().__init__()
-        self.modality, self.names, self.range = modality, tuple(names), tuple(range)
+        self.modality, self.names, self.range = modality, tuple(names), (range[0], range[1])
         self.linear = nn.Linear(dim, len(self.names)).requires_grad_(False)
 
     def forward(self, encoded: Mapping[str, MaskedSequence]) -> Float[Tensor, "batch names"]:

@@ -39,6 +39,7 @@ class Prediction:
         opinions: the scores of each modality alone, where there are several.
         shares: how much each modality contributes to `scores`, adding up to 1.
         dimensions: values read beside the label, by name, where the model reads any: valence, arousal, dominance.
+        scale: the least and the largest value that these can have; None where there are none.
         errors: what could not be decoded; of a recording also why a modality of the model was never present.
         transcribed: whether the text was made from the sound.
         windows: the windows of a recording; the prediction itself is pooled over them.
@@ -55,6 +56,7 @@ class Prediction:
     opinions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shares: Mapping[str, float] = field(default_factory=dict)
     dimensions: Mapping[str, float] = field(default_factory=dict)
+    scale: tuple[float | int, float | int] | None = None
     errors: tuple[str, ...] = ()
     transcribed: bool = False
     windows: tuple["Prediction", ...] = ()
@@ -78,6 +80,8 @@ class Prediction:
             plain["shares"] = dict(self.shares)
         if self.dimensions:
             plain["dimensions"] = dict(self.dimensions)
+        if self.scale is not None:
+            plain["scale"] = list(self.scale)
         if self.errors:
             plain["errors"] = list(self.errors)
         if self.transcribed:
@@ -173,7 +177,7 @@ def predictions(trained: TrainedModel, scored: Sequence[Scored]) -> list[Predict
             end=item.utterance.end,
             opinions={name: named(trained, values) for name, values in item.opinions.items()},
             shares={name: round(value, 4) for name, value in item.shares.items()},
-            dimensions=_read(trained, item),
+            **_read(trained, item),
             errors=item.errors,
             source=item.utterance.video or item.utterance.audio or item.utterance.image,
         )
@@ -201,12 +205,13 @@ def named(trained: TrainedModel, scores: np.ndarray) -> dict[str, float]:
     return {label: round(float(value), 6) for label, value in zip(trained.task.labels, values, strict=True)}
 
 
-def _read(trained: TrainedModel, item: Scored) -> dict[str, float]:
-    """The values beside the decision, by name."""
-    dimensions = trained.model.dimensions
-    if dimensions is None or item.dimensions is None:
+def _read(trained: TrainedModel, item: Scored) -> dict[str, Any]:
+    """The values beside the decision, and their scale: two attributes of `Prediction`."""
+    read = trained.model.dimensions
+    if read is None or item.dimensions is None:
         return {}
-    return {name: round(float(value), 3) for name, value in zip(dimensions.names, item.dimensions, strict=True)}
+    values = {name: round(float(value), 3) for name, value in zip(read.names, item.dimensions, strict=True)}
+    return {"dimensions": values, "scale": read.range}
 
 
 def is_recording(utterance: Utterance) -> bool:

@@ -180,6 +180,8 @@ def _group(gpu: bool) -> Iterator[None]:
     distributed.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT)
     try:
         yield
+        # The first process keeps what all meet through; it must not go while another still asks there.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
 

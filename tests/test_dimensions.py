@@ -73,7 +73,8 @@ def test_without_the_modality_there_are_none(trained):
     found = predict(trained, [both, face])
     assert set(found[0].dimensions) == set(NAMES)
     assert found[1].dimensions == {}
-    assert "dimensions" not in found[1].to_dict()
+    assert (found[0].scale, found[1].scale) == ((1, 5), None)
+    assert {"dimensions", "scale"}.isdisjoint(found[1].to_dict())
 
 
 def test_they_reach_files_and_survive_saving(trained, tmp_path, capsys):
@@ -83,7 +84,8 @@ def test_they_reach_files_and_survive_saving(trained, tmp_path, capsys):
     item = predict(loaded, "a good day")
     assert dict(item.dimensions) == dict(predict(trained, "a good day").dimensions)
     write([item], [tmp_path / "out.csv"], as_json=True)
-    assert json.loads(capsys.readouterr().out)["dimensions"] == dict(item.dimensions)
+    said = json.loads(capsys.readouterr().out)
+    assert (said["dimensions"], said["scale"]) == (dict(item.dimensions), [1, 5])
     with (tmp_path / "out.csv").open() as file:
         (row,) = csv.DictReader(file)
     assert float(row["valence"]) == item.dimensions["valence"]

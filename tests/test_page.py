@@ -337,6 +337,15 @@ def test_values_of_dimensions_have_a_lane_each(browser, tmp_path):
     assert browser.complaints() == []
 
 
+def test_values_read_beside_a_label_are_shown_with_their_scale(browser, tmp_path):
+    read = {"valence": 4.25, "arousal": 2.0}
+    item = Prediction("a", "joy", scores(0.7), ("text",), "What a day", dimensions=read, scale=(1, 5))
+    write([item], [tmp_path / "out.html"], as_json=False)
+    shown(browser, tmp_path / "out.html")
+    said = browser.run("return document.querySelector('.moment').textContent")
+    assert "Valence 4.3, arousal 2.0 (on a scale from 1 to 5)" in said
+
+
 def test_a_file_the_browser_cannot_play_is_said(browser, tmp_path):
     broken = tmp_path / "talk.mp3"
     broken.write_bytes(b"no sound at all" * 100)

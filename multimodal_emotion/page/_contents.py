@@ -96,6 +96,7 @@ def _shown(item: Prediction) -> dict[str, Any]:
         "opinions": plain.get("opinions", {}),
         "shares": plain.get("shares", {}),
         "dimensions": plain.get("dimensions", {}),
+        "scale": plain.get("scale"),
     }
 
 

@@ -302,7 +302,8 @@ class Report {
     const charts = Object.keys(item.scores).length ? [this.chart(alone.length > 1 ? "Together" : "Scores", item.scores, 8)] : [];
     if (alone.length > 1) charts.push(element("div", { class: "alone" }, ...alone.map(([name, scores]) => this.chart(`${nameOf(name)} alone`, scores, 3))));
     const read = Object.entries(item.dimensions).map(([name, value]) => `${name} ${value.toFixed(1)}`);
-    if (read.length) charts.push(element("p", { class: "quiet" }, upper(read.join(", "))));
+    const scale = item.scale ? ` (on a scale from ${item.scale.join(" to ")})` : "";
+    if (read.length) charts.push(element("p", { class: "quiet" }, `${upper(read.join(", "))}${scale}`));
     const header = time ? element("header", {}, element("strong", {}, heading), element("span", { class: "quiet" }, time)) : null;
     const text = time && item.text ? element("p", { class: "quiet" }, `“${item.text}”`) : null;
     if (header && text) header.append(text);
