@@ -250,8 +250,8 @@ def differences(values: Sequence[float]) -> str:
     """Such as ".003 (.011, -.005)": the mean, and each; one alone stands for itself."""
     if not values:
         return ""
-    each = [shortened(f"{value:.3f}") for value in values]
-    return each[0] if len(each) == 1 else f"{shortened(f'{statistics.mean(values):.3f}')} ({', '.join(each)})"
+    mean, *each = (shortened(f"{round(value, 3) or 0.0:.3f}") for value in (statistics.mean(values), *values))
+    return mean if len(each) == 1 else f"{mean} ({', '.join(each)})"
 
 
 def spread(values: Sequence[float | int]) -> str:
