@@ -189,26 +189,31 @@ def test_the_peak_is_that_of_products(monkeypatch, dtype):
     assert {way() for way in ways.values()} == {2 * 16**3 / 1e9}
 
 
-def test_rows_of_methods_are_means_over_seeds(tmp_path):
+def test_rows_of_methods_are_means_over_seeds_and_differences_at_each():
+    figures = {("full", 0): 0.5, ("full", 1): 0.6, ("lora", 0): 0.5, ("lora", 1): 0.57, ("head", 1): 0.61}
     found = [
         {
             "task": "meld",
             "row": row,
             "seed": seed,
-            "weighted_f1": 0.5 + 0.1 * seed,
+            "weighted_f1": figure,
             "macro_f1": 0.3,
             "f1": {"fear": 0.0, "disgust": 0.125},
             "trained": 2_695,
             "processor_seconds": 10 + seed,
             "peak_rss_mb": 1000,
         }
-        for row, seeds in (("full", (0, 1)), ("lora", (0,)))
-        for seed in seeds
+        for (row, seed), figure in figures.items()
     ]
-    lines = methods.table(found).splitlines()
-    assert lines[0].startswith("| meld | seeds | weighted_f1 | macro_f1 | fear | disgust | trained")
-    assert lines[2] == "| full | 2 | .550 ± .071 | .300 ± .000 | .000 ± .000 | .125 ± .000 | 2,695 | 10 | 1,000 |"
-    assert lines[3] == "| lora | 1 | .500 | .300 | .000 | .125 | 2,695 | 10 | 1,000 |"
+    heads, _, full, lora, head = methods.table(found).splitlines()
+    assert heads == (
+        "| meld | seeds | weighted_f1 | macro_f1 | fear | disgust | weighted_f1 less that of full | trained "
+        "| processor s | peak MB |"
+    )
+    rest = ".300 ± .000 | .000 ± .000 | .125 ± .000"
+    assert full == f"| full | 2 | .550 ± .071 | {rest} |  | 2,695 | 10 | 1,000 |"
+    assert lora == f"| lora | 2 | .535 ± .049 | {rest} | -.015 (.000, -.030) | 2,695 | 10 | 1,000 |"
+    assert head == "| head | 1 | .610 | .300 | .000 | .125 | .010 | 2,695 | 11 | 1,000 |"
 
 
 @pytest.mark.parametrize("row", methods.ROWS)
