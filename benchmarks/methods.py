@@ -46,6 +46,7 @@ class Task:
         settings: of every row.
         figures: of the report, the first is the table's.
         alone: whether each measurement has a process of its own.
+        attacks: under which the first figure is measured too, as `evaluate --attack` does.
     """
 
     corpus: str
@@ -55,10 +56,19 @@ class Task:
     settings: tuple[str, ...]
     figures: tuple[str, ...]
     alone: bool = True
+    attacks: tuple[str, ...] = ()
 
 
 TASKS = {
-    "dair64": Task("dair_emotion", "text", "validation", 1000, ("training.epochs=12",), ("accuracy", "macro_f1")),
+    "dair64": Task(
+        "dair_emotion",
+        "text",
+        "validation",
+        1000,
+        ("training.epochs=12",),
+        ("accuracy", "macro_f1"),
+        attacks=("fgm:epsilon=0.02", "pgd:epsilon=0.02,steps=5,stride=0.01"),
+    ),
     "meld": Task(
         "meld",
         "text",
@@ -187,7 +197,7 @@ def measure(root: str, domain: str, name: str, row: str, seed: int) -> dict[str,
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
         run = runs.train(configuration.with_settings(base, fixed + settings), folder / "run", progress=False)
         seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
-        report = runs.evaluate(run.trained, task.corpus, own, split=task.split, limit=task.scored)
+        report = runs.evaluate(run.trained, task.corpus, own, split=task.split, limit=task.scored, attack=task.attacks)
     figures, train = report["splits"][task.split], run.report["train"]
     return {
         "task": name,
@@ -196,6 +206,7 @@ def measure(root: str, domain: str, name: str, row: str, seed: int) -> dict[str,
         "settings": settings,
         **{figure: figures[figure] for figure in task.figures},
         "f1": {label: each["f1"] for label, each in figures["per_label"].items()},
+        **{attack: report["robust"][attack][task.figures[0]] for attack in task.attacks},
         "trained": train["parameters"]["trained"],
         "processor_seconds": round(seconds, 1),
         "peak_rss_mb": round(train["peak_rss_mb"]),
@@ -232,7 +243,7 @@ def table(found: Sequence[Mapping[str, Any]]) -> str:
     for name in dict.fromkeys(each["task"] for each in found):
         own = [each for each in found if each["task"] == name]
         first, second = TASKS[name].figures[:2]
-        figures = (first, second, *(("fear", "disgust") if TASKS[name].corpus == "meld" else ()))
+        figures = (first, second, *(("fear", "disgust") if TASKS[name].corpus == "meld" else ()), *TASKS[name].attacks)
         heads = [name, "seeds", *figures, f"{first} less that of full", "trained", "processor s", "peak MB"]
         lines += ["", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         full = {each["seed"]: each[first] for each in own if each["row"] == "full"}

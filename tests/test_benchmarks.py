@@ -216,6 +216,15 @@ def test_rows_of_methods_are_means_over_seeds_and_differences_at_each():
     assert head == "| head | 1 | .610 | .300 | .000 | .125 | .010 | 2,695 | 11 | 1,000 |"
 
 
+def test_rows_of_methods_have_what_is_left_under_attack():
+    attacks = dict.fromkeys(methods.TASKS["dair64"].attacks, 0.25)
+    assert attacks
+    found = {"task": "dair64", "row": "full", "seed": 0, "accuracy": 0.5, "macro_f1": 0.4, "f1": {}, "trained": 1}
+    heads, _, full = methods.table([{**found, "processor_seconds": 1, "peak_rss_mb": 1, **attacks}]).splitlines()
+    assert " | ".join(["macro_f1", *attacks, "accuracy less"]) in heads
+    assert full.startswith("| full | 1 | .500 | .400 | .250 | .250 |")
+
+
 @pytest.mark.parametrize("row", methods.ROWS)
 @pytest.mark.parametrize("name", [name for name, task in methods.TASKS.items() if task.alone])
 def test_settings_of_methods_are_understood(name, row):
