@@ -95,13 +95,14 @@ def _attacked(
                 0,
                 lambda given: model(given.inputs, given.words),
                 lambda output, target, given: task.loss(output.logits.float(), target).sum(),
+                entrances=layers,
             )
-            perturbation = method.attack(step, layers)
+            step.learn_plain()
+            perturbation = method.attack(step)
             with torch.no_grad():
-                plain = step.again()
                 with adding(layers, those(perturbation)):
                     output = step.again()
-                each = [task.loss(it.logits.float(), step.target).cpu().numpy() for it in (plain, output)]
+                each = [task.loss(it.logits.float(), step.target).cpu().numpy() for it in (step.output, output)]
                 values = task.scores(output.logits.float()).cpu().numpy()
             known = torch.stack([sequence.present for sequence in batch.inputs.values()]).any(dim=0).cpu().numpy()
             losses = np.concatenate([losses, np.stack(each)[:, known]], axis=1)

@@ -34,6 +34,7 @@ from multimodal_emotion.fusion._balance import modulate, modulation
 from multimodal_emotion.inference import autocast, resolve_precision, score_rows
 from multimodal_emotion.loading import Rows, collate_for, groups_of, loader, plan
 from multimodal_emotion.methods._base import Method, Step
+from multimodal_emotion.methods._entrances import entrances
 from multimodal_emotion.model import EmotionModel, Output
 from multimodal_emotion.optimisation import average_of, build_optimizer, rate_factor
 
@@ -131,6 +132,8 @@ class Fit:
         self.module: Any = self.fabric.setup_module(copy.deepcopy(trained.model) if self.shards else trained.model)
         # Shards are parameters of their own: the optimiser must not know the whole ones.
         self.learning = cast(EmotionModel, self.module.module if self.shards else trained.model)
+        perturbing = [name for name, it in zip(settings.methods, self.methods, strict=True) if it.perturbs]
+        self.entrances = entrances(self.learning, perturbing[0]) if perturbing else []
         self.optimizer: Any = self.fabric.setup_optimizers(build_optimizer(self.learning, settings, self.own))
         self.lengths = [train.length(index) for index in range(len(train))]
         self.groups = groups_of(train.utterances, trained.task, settings.sampling)
@@ -262,8 +265,12 @@ class Fit:
             self.measure,
             progress,
             self.fabric.backward,
+            self.entrances,
         )
-        plain = [] if any(method.replaces for method in self.methods) else [step.loss]
+        replaced = any(method.replaces for method in self.methods)
+        if self.entrances and not replaced and not any(method.shares for method in self.methods):
+            step.learn_plain()
+        plain = [] if replaced else [step.loss]
         extras = (method.extra(step) for method in self.methods)
         penalties = (companion.penalty() for companion in self.companions)
         return torch.stack([*plain, *(extra for extra in extras if extra is not None), *penalties]).sum()

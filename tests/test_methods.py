@@ -81,6 +81,7 @@ def step(trained) -> Step:
         7,
         lambda given: trained.model(given.inputs),
         lambda output, wanted, given: trained.task.loss(output.logits, wanted).mean(),
+        entrances=entrances(trained.model, "fgm"),
     )
 
 
@@ -98,7 +99,7 @@ def first_states(step):
 def test_what_fgm_adds_has_the_stated_length_and_points_uphill_and_is_gone_afterwards(step):
     method = Fgm(epsilon=0.2)
     before = step.again().logits.detach()
-    (delta,) = method.attack(step, entrances(step.model, "fgm"))
+    (delta,) = method.attack(step)
     torch.testing.assert_close(norm(delta), 0.2 * norm(first_states(step)))
     with adding(entrances(step.model, "fgm"), lambda call, given: torch.zeros_like(given).requires_grad_()) as (
         _,
@@ -116,12 +117,41 @@ def test_what_fgm_adds_has_the_stated_length_and_points_uphill_and_is_gone_after
 def test_pgd_stays_within_its_ball_and_finds_more_than_fgm_there(step):
     """Three strides of half the radius leave the ball, and are brought back to it."""
     method = Pgd(epsilon=0.1, steps=3, stride=0.05)
-    (delta,) = method.attack(step, entrances(step.model, "fgm"))
+    (delta,) = method.attack(step)
     limit = 0.1 * norm(first_states(step))
     assert (norm(delta) <= limit * (1 + 1e-5)).all()
-    (one,) = Pgd(epsilon=0.1, steps=1, stride=0.05).attack(step, entrances(step.model, "pgd"))
+    (one,) = Pgd(epsilon=0.1, steps=1, stride=0.05).attack(step)
     torch.testing.assert_close(norm(one), limit / 2)
     assert method.extra(step) >= Pgd(epsilon=0.1, steps=1, stride=0.05).extra(step) > step.loss
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_the_first_step_uphill_costs_no_pass_of_its_own(step, steps, at_once):
+    """The gradients of the weights are those of the plain loss and of the loss under the perturbation, added up."""
+    method = Pgd(epsilon=0.1, steps=steps, stride=0.05)
+    weights = dict(step.model.named_parameters())
+    delta, expected = torch.zeros_like(first_states(step)), {}
+    for number in range(steps + 1):
+        with adding(step.entrances, lambda call, given: delta.detach().requires_grad_()) as (given, added):  # noqa: B023
+            loss = step.measure(step.again(), step.target)
+        if number in (0, steps):
+            found = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
+            for name, gradient in zip(weights, found, strict=True):
+                expected[name] = expected.get(name, 0) + (0 if gradient is None else gradient)
+        (uphill,) = torch.autograd.grad(loss, added)
+        (delta,) = method.climbed(given, [delta], [uphill])
+    passes = []
+    own = replace(step, forward=lambda batch: passes.append(1) or step.forward(batch))
+    if at_once:
+        own.learn_plain()
+        assert not own.loss.requires_grad
+    extra = method.extra(own)
+    (extra if at_once else extra + own.loss).backward()
+    assert len(passes) == steps + 1
+    for name, weight in weights.items():
+        found = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        torch.testing.assert_close(found, expected[name] + torch.zeros_like(weight))
 
 
 def test_freelb_is_the_mean_of_the_losses_on_the_way_uphill(step):

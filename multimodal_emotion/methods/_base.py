@@ -15,6 +15,7 @@ from multimodal_emotion import registry
 from multimodal_emotion.batch import Batch, MaskedSequence, Utterance
 from multimodal_emotion.config import Config, freeze_of
 from multimodal_emotion.errors import InputError
+from multimodal_emotion.methods._entrances import adding, gradients, taken, zeros
 from multimodal_emotion.model import EmotionModel, Output
 from multimodal_emotion.tasks._base import Task
 
@@ -30,6 +31,7 @@ class Step:
         criterion: from an output, targets and their batch to the loss, a scalar.
         progress: how much of the training is done, 0 to 1.
         learn: takes the gradient of a loss at once, beside that of what `Method.extra` returns, and lets go of its graph.
+        entrances: the layers whose outputs are perturbed, if a method does that.
     """
 
     model: EmotionModel
@@ -40,6 +42,7 @@ class Step:
     criterion: Callable[[Output, Tensor, Batch], Tensor]
     progress: float = 0.0
     learn: Callable[[Tensor], None] = torch.Tensor.backward
+    entrances: Sequence[nn.Module] = ()
 
     @property
     def target(self) -> Tensor:
@@ -50,9 +53,10 @@ class Step:
     @cached_property
     def seen(self) -> "Seen":
         """The plain output, with the step's first random numbers, and what led to it."""
-        with watching(self.model.fusion) as encoded, watching(self.model.head) as fused:
+        zeroed = adding(self.entrances, zeros)
+        with watching(self.model.fusion) as encoded, watching(self.model.head) as fused, zeroed as (given, added):
             output = self.again()
-        return Seen(output, encoded[0], fused[0])
+        return Seen(output, encoded[0], fused[0], given, added)
 
     @property
     def output(self) -> Output:
@@ -63,6 +67,19 @@ class Step:
     def loss(self) -> Tensor:
         """The plain loss, a scalar."""
         return self.measure(self.output, self.target)
+
+    def learn_plain(self) -> None:
+        """Takes the gradient of the plain loss at once: from then on `loss` is a number, and no graph is held beside others."""
+        if self.loss.requires_grad:  # there may be nothing to learn from
+            self.learn(self.loss)
+        self.loss = self.loss.detach()
+
+    @cached_property
+    def slope(self) -> list[Tensor]:
+        """The gradient of the plain loss for what each entrance gave, call by call (`seen.given`); costs no further pass."""
+        if self.loss.requires_grad:
+            return gradients(self.loss, self.seen.added, retain_graph=True)
+        return [taken(zero) for zero in self.seen.added]
 
     def run(self) -> Output:
         """The model's output for the batch, with the next random numbers."""
@@ -94,11 +111,19 @@ class Step:
 
 
 class Seen(NamedTuple):
-    """What a pass of the model gave: its output, what went into the fusion, what went into the head."""
+    """What a pass of the model gave.
+
+    Attributes:
+        output: of the model.
+        encoded, fused: what went into the fusion, and into the head.
+        given, added: what each entrance gave, call by call, and the zeros that were added to it, which get a gradient.
+    """
 
     output: Output
     encoded: Mapping[str, MaskedSequence]
     fused: Tensor
+    given: Sequence[Tensor]
+    added: Sequence[Tensor]
 
 
 class Method:
@@ -109,10 +134,14 @@ class Method:
 
     Attributes:
         replaces: whether `extra` takes the place of the plain loss.
+        perturbs: whether `extra` needs the step's entrances.
+        shares: whether what `extra` returns has a gradient through the plain pass, whose graph is then kept.
         module: what the method learns for itself, at the head's rate, from `prepare` on; no part of the saved model.
     """
 
     replaces: ClassVar[bool] = False
+    perturbs: ClassVar[bool] = False
+    shares: ClassVar[bool] = False
     module: nn.Module | None = None
 
     def check_config(self, config: Config) -> None:

@@ -103,9 +103,21 @@ def those(perturbations: Sequence[Tensor]) -> Make:
     return lambda call, _: perturbations[call]
 
 
-def gradients(loss: Tensor, added: Sequence[Tensor]) -> list[Tensor]:
+def zeros(call: int, given: Tensor) -> Tensor:
+    """Adds nothing, as a leaf that gets a gradient."""
+    return torch.zeros_like(given).requires_grad_()
+
+
+def gradients(loss: Tensor, added: Sequence[Tensor], *, retain_graph: bool = False) -> list[Tensor]:
     """The gradient of a loss for what was added; nothing where no layer was called, because all modalities are absent."""
-    return list(torch.autograd.grad(loss, added, materialize_grads=True)) if added else []
+    if not added:
+        return []
+    return list(torch.autograd.grad(loss, added, materialize_grads=True, retain_graph=retain_graph))
+
+
+def taken(delta: Tensor) -> Tensor:
+    """The gradient that a leaf was given; zeros where the layer gave nothing to decide by."""
+    return torch.zeros_like(delta) if delta.grad is None else delta.grad
 
 
 def norm(values: Tensor) -> Tensor:

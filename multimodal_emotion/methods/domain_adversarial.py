@@ -31,6 +31,8 @@ class DomainAdversarial(Method):
     Source: Domain-Adversarial Training of Neural Networks, 2015, arXiv 1505.07818.
     """
 
+    shares = True
+
     def __init__(
         self,
         *,

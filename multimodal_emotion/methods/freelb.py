@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from multimodal_emotion.methods._base import Step
-from multimodal_emotion.methods._entrances import adding, entrances, norm
+from multimodal_emotion.methods._entrances import adding, norm, taken
 from multimodal_emotion.methods.pgd import Pgd
 
 
@@ -36,17 +36,14 @@ class FreeLb(Pgd):
 
     def extra(self, step: Step) -> Tensor:
         """The mean loss, whose gradient is taken already."""
-        layers = entrances(step.model, self.name)
         found: list[Tensor] = []
         total = torch.zeros(())
         for _ in range(self.steps):
-            with adding(layers, partial(self.place, found, step.seed)) as (given, added):
+            with adding(step.entrances, partial(self.place, found, step.seed)) as (given, added):
                 loss = step.measure(step.again(), step.target) / self.steps
             step.learn(loss)
             total = total.to(loss.device) + loss.detach()
-            # A layer that gave nothing to decide by has no gradient.
-            uphill = [torch.zeros_like(delta) if delta.grad is None else delta.grad for delta in added]
-            found = self.climbed(given, added, uphill)
+            found = self.climbed(given, added, [taken(delta) for delta in added])
         return total
 
     def place(self, found: list[Tensor], seed: int, call: int, given: Tensor) -> Tensor:

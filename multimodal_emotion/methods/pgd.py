@@ -1,10 +1,8 @@
 """PGD: adversarial training against several small steps uphill."""
 
 from collections.abc import Sequence
-from functools import partial
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from multimodal_emotion.config import Config, in_range
 from multimodal_emotion.methods._base import Method, Step, refuse_frozen
@@ -23,6 +21,7 @@ class Pgd(Method):
     """
 
     name = "pgd"
+    perturbs = True
 
     def __init__(
         self, *, epsilon: float | int = 0.02, steps: int = 3, stride: float | int = 0.01, weight: float | int = 1.0
@@ -52,19 +51,18 @@ class Pgd(Method):
 
     def extra(self, step: Step) -> Tensor:
         """The loss under the perturbation."""
-        layers = entrances(step.model, self.name)
-        perturbation = self.attack(step, layers)
-        with adding(layers, those(perturbation)):
+        with adding(step.entrances, those(self.attack(step))):
             return self.weight * step.measure(step.again(), step.target)
 
-    def attack(self, step: Step, layers: Sequence[nn.Module]) -> list[Tensor]:
-        """The perturbation of each call of these layers."""
-        found: list[Tensor] = []
-        for _ in range(self.steps):
-            with adding(layers, partial(start, found)) as (given, added):
+    def attack(self, step: Step) -> list[Tensor]:
+        """The perturbation of each call of the step's entrances."""
+        # The first step uphill is from the plain pass.
+        found = self.climbed(step.seen.given, step.seen.added, step.slope)
+        for _ in range(self.steps - 1):
+            leaves = [delta.requires_grad_() for delta in found]
+            with adding(step.entrances, those(leaves)) as (given, added):
                 loss = step.measure(step.again(), step.target)
-            uphill = gradients(loss, added)
-            found = self.climbed(given, added, uphill)
+            found = self.climbed(given, added, gradients(loss, added))
         return found
 
     def climbed(self, given: Sequence[Tensor], added: Sequence[Tensor], uphill: Sequence[Tensor]) -> list[Tensor]:
@@ -79,8 +77,3 @@ class Pgd(Method):
             within(delta.detach() + scaled(gradient, self.stride * norm(state)), self.epsilon * norm(state))
             for delta, gradient, state in zip(added, uphill, given, strict=True)
         ]
-
-
-def start(found: list[Tensor], call: int, given: Tensor) -> Tensor:
-    """What was found so far, or zeros, as a leaf that gets a gradient."""
-    return (found[call].detach() if found else torch.zeros_like(given)).requires_grad_()

@@ -12,6 +12,8 @@ class RDrop(Method):
     Source: R-Drop: Regularized Dropout for Neural Networks, 2021, arXiv 2106.14448.
     """
 
+    shares = True
+
     def __init__(self, *, alpha: float | int = 1.0) -> None:
         """
         Args:

@@ -29,6 +29,8 @@ class VirtualAdversarial(Method):
         arXiv 1704.03976.
     """
 
+    perturbs = True
+
     def __init__(
         self,
         *,
@@ -89,7 +91,6 @@ class VirtualAdversarial(Method):
     def apart(self, step: Step) -> Tensor:
         """The divergence under the perturbation that changes the output of a batch most."""
         said = step.output.logits.detach()
-        layers = entrances(step.model, NAME)
         directions: list[Tensor] = []
 
         def seek(call: int, given: Tensor) -> Tensor:
@@ -97,10 +98,10 @@ class VirtualAdversarial(Method):
             return scaled(direction, self.probe * norm(given)).detach().requires_grad_()
 
         for _ in range(self.steps):
-            with adding(layers, seek) as (_, added):
+            with adding(step.entrances, seek) as (_, added):
                 apart = step.divergence(said, step.again().logits)
             directions = gradients(apart, added)
-        with adding(layers, lambda call, given: scaled(directions[call], self.epsilon * norm(given))):
+        with adding(step.entrances, lambda call, given: scaled(directions[call], self.epsilon * norm(given))):
             return step.divergence(said, step.again().logits)
 
     @staticmethod
