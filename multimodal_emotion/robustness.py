@@ -97,7 +97,7 @@ def _attacked(
                 lambda output, target, given: task.loss(output.logits.float(), target).sum(),
                 entrances=layers,
             )
-            step.learn_plain()
+            step.learn_plain()  # of what is added alone: no weight takes a gradient here
             perturbation = method.attack(step)
             with torch.no_grad():
                 with adding(layers, those(perturbation)):

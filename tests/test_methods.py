@@ -16,7 +16,7 @@ from multimodal_emotion.batch import Batch, MaskedSequence, Utterance, pad
 from multimodal_emotion.config import Config, CorpusConfig
 from multimodal_emotion.errors import InputError
 from multimodal_emotion.methods._base import Step, divergence
-from multimodal_emotion.methods._entrances import adding, entrances, first_layer, norm
+from multimodal_emotion.methods._entrances import adding, entrances, first_layer, norm, those, zeros
 from multimodal_emotion.methods._unlabelled import read_unlabelled
 from multimodal_emotion.methods.domain_adversarial import DomainAdversarial, reversed_gradient
 from multimodal_emotion.methods.fgm import Fgm
@@ -91,7 +91,7 @@ def labelled(*labels):
 
 def first_states(step):
     """What the word embeddings give."""
-    with adding(entrances(step.model, "fgm"), lambda call, given: torch.zeros_like(given)) as (given, _):
+    with adding(step.entrances, zeros) as (given, _):
         step.again()
     return given[0]
 
@@ -101,10 +101,7 @@ def test_what_fgm_adds_has_the_stated_length_and_points_uphill_and_is_gone_after
     before = step.again().logits.detach()
     (delta,) = method.attack(step)
     torch.testing.assert_close(norm(delta), 0.2 * norm(first_states(step)))
-    with adding(entrances(step.model, "fgm"), lambda call, given: torch.zeros_like(given).requires_grad_()) as (
-        _,
-        zero,
-    ):
+    with adding(step.entrances, zeros) as (_, zero):
         loss = step.measure(step.again(), step.target)
     (gradient,) = torch.autograd.grad(loss, zero)
     cosine = (delta * gradient).flatten(1).sum(1) / (norm(delta) * norm(gradient)).flatten()
@@ -133,7 +130,7 @@ def test_the_first_step_uphill_costs_no_pass_of_its_own(step, steps, at_once):
     weights = dict(step.model.named_parameters())
     delta, expected = torch.zeros_like(first_states(step)), {}
     for number in range(steps + 1):
-        with adding(step.entrances, lambda call, given: delta.detach().requires_grad_()) as (given, added):  # noqa: B023
+        with adding(step.entrances, those([delta.detach().requires_grad_()])) as (given, added):
             loss = step.measure(step.again(), step.target)
         if number in (0, steps):
             found = torch.autograd.grad(loss, list(weights.values()), retain_graph=True, allow_unused=True)
@@ -162,7 +159,7 @@ def test_freelb_is_the_mean_of_the_losses_on_the_way_uphill(step):
     delta, limit = random_start(step.seed, given, 0.2), 0.2 * norm(given)
     losses, lengths = [], []
     for _ in range(3):
-        with adding(layers, lambda call, given: delta.detach().requires_grad_()) as (_, added):  # noqa: B023
+        with adding(layers, those([delta.detach().requires_grad_()])) as (_, added):
             losses.append(step.measure(step.again(), step.target))
         (uphill,) = torch.autograd.grad(losses[-1], added, retain_graph=True)
         lengths.append(norm(delta))
@@ -531,7 +528,7 @@ def test_sound_and_pictures_are_perturbed_in_their_first_layer(case, tmp_path):
     encoder = registry.build("encoders", case.name, checkpoint=str(case.checkpoint(tmp_path / "it")), **case.settings)
     inputs = pad([torch.as_tensor(encoder.prepare(medium)) for medium in media(encoder.medium)])
     first = first_layer(encoder.backbone)
-    with adding([first], lambda call, given: torch.zeros_like(given).requires_grad_()) as (_, added):
+    with adding([first], zeros) as (_, added):
         encoder(inputs).values.square().sum().backward()
     assert added
     # A part of a padded batch that is beyond the end of a clip has no gradient there, but every part has one somewhere.
