@@ -15,6 +15,7 @@ from multimodal_emotion import registry, runs
 from multimodal_emotion.batch import Batch, MaskedSequence, Utterance, pad
 from multimodal_emotion.config import Config, CorpusConfig
 from multimodal_emotion.errors import InputError
+from multimodal_emotion.loading import Rows
 from multimodal_emotion.methods._base import Step, divergence
 from multimodal_emotion.methods._entrances import adding, entrances, first_layer, norm, those, zeros
 from multimodal_emotion.methods._unlabelled import read_unlabelled
@@ -149,6 +150,32 @@ def test_the_first_step_uphill_costs_no_pass_of_its_own(step, steps, at_once):
     for name, weight in weights.items():
         found = torch.zeros_like(weight) if weight.grad is None else weight.grad
         torch.testing.assert_close(found, expected[name] + torch.zeros_like(weight))
+
+
+@pytest.mark.parametrize("others", [{}, {"r_drop": {}}, {"virtual_adversarial": {}}], ids=str)
+def test_a_training_takes_the_gradient_of_the_plain_loss_once(others, config, trained):
+    """Under a perturbation without length the loss is the plain one: FGM adds its gradient once more, beside any method."""
+    from multimodal_emotion.training import Fit
+
+    rows = Rows(runs.read_splits(config).train, trained.preparations, trained.task)
+
+    def gradients(**methods):
+        settings = replace(config.training, methods=methods)
+        fit = Fit(trained, rows, None, settings, progress=False)
+        trained.model.train()
+        loss = fit.loss(fit.collate([rows[number] for number in range(8)]), 7)
+        loss.backward()
+        found = {
+            name: weight.grad.clone() for name, weight in trained.model.named_parameters() if weight.grad is not None
+        }
+        trained.model.zero_grad()
+        return found
+
+    plain, rest = gradients(), gradients(**others)
+    both = gradients(fgm={"epsilon": 0}, **others)
+    assert both
+    for name, gradient in both.items():
+        torch.testing.assert_close(gradient, plain[name] + rest[name])
 
 
 def test_freelb_is_the_mean_of_the_losses_on_the_way_uphill(step):
