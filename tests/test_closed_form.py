@@ -120,8 +120,8 @@ def table(path, rows=180, missing=0.2, seed=0):
 def settings(path, *more) -> Config:
     config = Config(corpus=CorpusConfig(name="manifest", root=str(path)))
     config.model.encoders = {name: {"type": "features", "name": name, "dim": 4} for name in ("face", "voice")}
-    fixed = ("training.freeze=all", "training.logger=none", "training.head_learning_rate=0.01", "training.epochs=12")
-    return configuration.with_settings(config, [*fixed, *more])
+    fixed = ("freeze=all", "logger=none", "head_learning_rate=0.03", "batch_size=48", "epochs=12")
+    return configuration.with_settings(config, [*(f"training.{setting}" for setting in fixed), *more])
 
 
 DISCRIMINANT = "training.solver=discriminant"
@@ -239,7 +239,7 @@ def test_class_weights_are_weights_of_the_priors(tmp_path):
 @pytest.mark.parametrize(("fusion", "seen"), [("{type: late, how: product}", ["voice"]), ("{type: gated}", None)])
 def test_calibration_makes_probabilities_honest_and_changes_no_decision_of_a_head(fusion, seen, tmp_path):
     """Validation is less certain than training was. The calibration error of so few utterances would be mostly chance."""
-    sure = ("training.head_learning_rate=0.3", "training.epochs=30", "training.keep=last", f"model.fusion={fusion}")
+    sure = ("training.head_learning_rate=0.3", "training.epochs=40", "training.keep=last", f"model.fusion={fusion}")
     with table(tmp_path / "clear.csv", rows=240).open() as file:
         given = list(csv.DictReader(file))
     for row in [row for row in given if row["split"] == "validation"][::3]:

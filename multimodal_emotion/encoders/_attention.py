@@ -11,7 +11,7 @@ in bfloat16, for which the backward pass of torch's fused kernel takes several t
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,7 @@ def trained_attention(device: torch.device | str) -> AbstractContextManager[Any]
 class TrainedAttention(TorchFunctionMode):
     """Replaces `dropout` and `scaled_dot_product_attention` where that pays; what they cannot do here stays torch's."""
 
+    @no_type_check  # called for every function of torch: a check of its types, as tests do, would take most of their time
     def __torch_function__(
         self,
         function: Callable[..., Any],

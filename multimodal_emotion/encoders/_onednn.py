@@ -9,7 +9,7 @@ last digits.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, ClassVar
+from typing import Any, ClassVar, no_type_check
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,7 @@ class _ReplacedLinear(TorchFunctionMode):
 
     trained: ClassVar[bool]
 
+    @no_type_check  # called for every function of torch: a check of its types, as tests do, would take most of their time
     def __torch_function__(
         self,
         function: Callable[..., Any],
