@@ -33,7 +33,7 @@ demo: $(READY)
 	$(BIN)/multimodal-emotion demo --output runs/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

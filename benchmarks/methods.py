@@ -20,7 +20,7 @@ import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from multimodal_emotion.errors import InputError
 EACH = 64
 """Training sentences of each label of the task dair64."""
 
+SEEDS = 3
+
 
 @dataclass(frozen=True)
 class Task:
@@ -44,9 +46,10 @@ class Task:
         split: that is scored.
         scored: how many of it at most.
         settings: of every row.
-        figures: of the report, the first is the table's.
-        alone: whether each measurement has a process of its own.
-        attacks: under which the first figure is measured too, as `evaluate --attack` does.
+        figures: of the report, and their names in tables; the first is compared with that of `full`.
+        attacks: under which the first figure is measured too, as `evaluate --attack` does, and their names in tables.
+        rare: labels of which a table of its own says how well they are found.
+        speakers: whether it is known who speaks.
     """
 
     corpus: str
@@ -54,9 +57,10 @@ class Task:
     split: str
     scored: int | None
     settings: tuple[str, ...]
-    figures: tuple[str, ...]
-    alone: bool = True
-    attacks: tuple[str, ...] = ()
+    figures: Mapping[str, str]
+    attacks: Mapping[str, str] = field(default_factory=dict)
+    rare: tuple[str, ...] = ()
+    speakers: bool = False
 
 
 TASKS = {
@@ -66,31 +70,8 @@ TASKS = {
         "validation",
         1000,
         ("training.epochs=12",),
-        ("accuracy", "macro_f1"),
-        attacks=("fgm:epsilon=0.02", "pgd:epsilon=0.02,steps=5,stride=0.01"),
-    ),
-    "meld": Task(
-        "meld",
-        "text",
-        "validation",
-        None,
-        ("corpus.context=3", "corpus.limit=4000", "training.epochs=2"),
-        ("weighted_f1", "macro_f1", "accuracy"),
-    ),
-    "meld_frozen": Task(
-        "meld",
-        "text",
-        "validation",
-        None,
-        (
-            "corpus.context=3",
-            "training.freeze=all",
-            "training.epochs=20",
-            "training.batch_size=256",
-            "training.head_learning_rate=5e-3",
-        ),
-        ("weighted_f1", "macro_f1", "accuracy"),
-        alone=False,
+        {"accuracy": "accuracy", "macro_f1": "macro F1"},
+        attacks={"fgm:epsilon=0.02": "under FGM", "pgd:epsilon=0.02,steps=5,stride=0.01": "under PGD"},
     ),
     "ravdess": Task(
         "ravdess",
@@ -98,7 +79,8 @@ TASKS = {
         "validation",
         None,
         ("corpus.limit=240", "training.freeze=none", "training.epochs=4", "training.batch_size=16"),
-        ("uar", "accuracy"),
+        {"uar": "UAR", "accuracy": "accuracy"},
+        speakers=True,
     ),
     "ferplus": Task(
         "ferplus",
@@ -111,9 +93,45 @@ TASKS = {
             "training.epochs=3",
             "model.encoders.image.faces=frame",
         ),
-        ("accuracy", "macro_f1"),
+        {"accuracy": "accuracy", "macro_f1": "macro F1"},
+    ),
+    "meld": Task(
+        "meld",
+        "text",
+        "validation",
+        None,
+        ("corpus.context=3", "corpus.limit=4000", "training.epochs=2"),
+        {"weighted_f1": "weighted F1", "macro_f1": "macro F1"},
+        rare=("fear", "disgust"),
+        speakers=True,
+    ),
+    "meld_whole": Task(
+        "meld",
+        "text",
+        "validation",
+        None,
+        ("corpus.context=3", "training.epochs=2"),
+        {"weighted_f1": "weighted F1", "macro_f1": "macro F1"},
+        rare=("fear", "disgust"),
+        speakers=True,
     ),
 }
+
+
+@dataclass(frozen=True)
+class Row:
+    """A way to fine-tune.
+
+    Attributes:
+        title: in tables.
+        settings: in which it differs from full fine-tuning.
+        needs: an attribute of the tasks that it is for; "" is for all.
+    """
+
+    title: str
+    settings: tuple[str, ...] = ()
+    needs: str = ""
+
 
 ADAPTER, METHODS = "model.encoders.MODALITY.adapter", "training.methods"
 
@@ -123,47 +141,51 @@ AUGMENTATION = {
     "image": "{flip: {}, crop: {}, colour: {}}",
 }
 
-ROWS: dict[str, list[str]] = {
-    "full": [],
-    "plain": [],
-    "lora": [f"{ADAPTER}={{type: lora, rank: 8}}"],
-    "head": ["training.freeze=all", "training.cache=false"],
-    "fgm": [f"{METHODS}={{fgm: {{epsilon: 0.1}}}}"],
-    "fgm_small": [f"{METHODS}={{fgm: {{epsilon: 0.02}}}}"],
-    "mixup": [f"{METHODS}={{mixup: {{}}}}"],
-    "r_drop": [f"{METHODS}={{r_drop: {{}}}}"],
-    "label_smoothing": ["task.options.label_smoothing=0.1"],
-    "augmentation": ["training.augmentation.MODALITY=AUGMENTATION"],
-    "houlsby": [f"{ADAPTER}={{type: bottleneck, size: 32}}"],
-    "pfeiffer": [f"{ADAPTER}={{type: bottleneck, size: 32, placement: feed_forward}}"],
-    "adalora": [f"{ADAPTER}={{type: adalora, rank: 8}}"],
-    "prefix": [f"{ADAPTER}={{type: prefix, length: 16}}", "training.head_learning_rate=5e-3"],
-    "bitfit": [f"{ADAPTER}={{type: bitfit}}", "training.learning_rate=1e-3"],
-    "gradual": [f"{METHODS}={{gradual: {{}}}}"],
-    "layer_decay": ["training.layer_decay=0.8"],
-    "average": ["training.average=0.99"],
-    "swa": ["training.average=equal", "training.schedule=constant"],
-    "virtual_adversarial": [f"{METHODS}={{virtual_adversarial: {{}}}}"],
-    "freelb": [f"{METHODS}={{freelb: {{epsilon: 0.1, stride: 0.05}}}}"],
-    "freelb_small": [f"{METHODS}={{freelb: {{epsilon: 0.02, stride: 0.01}}}}"],
-    "mixup_encoded": [f"{METHODS}={{mixup: {{at: encoded}}}}"],
-    "domain_adversarial": [f"{METHODS}={{domain_adversarial: {{column: speaker}}}}"],
-    "domain_adversarial_weak": [f"{METHODS}={{domain_adversarial: {{column: speaker, strength: 0.1}}}}"],
-    "pgd": [f"{METHODS}={{pgd: {{epsilon: 0.1, stride: 0.05}}}}"],
-    "pgd_small": [f"{METHODS}={{pgd: {{epsilon: 0.02, stride: 0.01}}}}"],
-    "class_weights": ["task.options.class_weights=balanced"],
-    "effective_number": ["task.options.class_weights=effective"],
-    "focal": ["task.options.focal_gamma=2"],
-    "balanced_sampling": ["training.sampling=label"],
-    "logit_adjustment": ["task.options.logit_adjustment=1"],
-    "domain": ["model.encoders.MODALITY.checkpoint=DOMAIN"],
+ROWS = {
+    "full": Row("full"),
+    "lora": Row("LoRA, rank 8", (f"{ADAPTER}={{type: lora, rank: 8}}",)),
+    "adalora": Row("AdaLoRA, rank 8", (f"{ADAPTER}={{type: adalora, rank: 8}}",)),
+    "houlsby": Row("bottleneck, Houlsby", (f"{ADAPTER}={{type: bottleneck, size: 32}}",)),
+    "pfeiffer": Row("bottleneck, Pfeiffer", (f"{ADAPTER}={{type: bottleneck, size: 32, placement: feed_forward}}",)),
+    "prefix": Row("prefix of 16", (f"{ADAPTER}={{type: prefix, length: 16}}", "training.head_learning_rate=5e-3")),
+    "bitfit": Row("BitFit", (f"{ADAPTER}={{type: bitfit}}", "training.learning_rate=1e-3")),
+    "head": Row("head only", ("training.freeze=all", "training.cache=false")),
+    "gradual": Row("gradual unfreezing", (f"{METHODS}={{gradual: {{}}}}",)),
+    "layer_decay": Row("layer-wise rates, .8", ("training.layer_decay=0.8",)),
+    "swa": Row("equal average of the last quarter", ("training.average=equal", "training.schedule=constant")),
+    "average": Row("exponential average, .99", ("training.average=0.99",)),
+    "r_drop": Row("R-Drop", (f"{METHODS}={{r_drop: {{}}}}",)),
+    "mixup": Row("mixup of fused vectors", (f"{METHODS}={{mixup: {{}}}}",)),
+    "mixup_encoded": Row("mixup of encoded vectors", (f"{METHODS}={{mixup: {{at: encoded}}}}",)),
+    "label_smoothing": Row("label smoothing, .1", ("task.options.label_smoothing=0.1",)),
+    "augmentation": Row("augmentation", ("training.augmentation.MODALITY=AUGMENTATION",)),
+    "fgm_small": Row("FGM, epsilon .02", (f"{METHODS}={{fgm: {{epsilon: 0.02}}}}",)),
+    "fgm": Row("FGM, epsilon .1", (f"{METHODS}={{fgm: {{epsilon: 0.1}}}}",)),
+    "freelb_small": Row("FreeLB, epsilon .02", (f"{METHODS}={{freelb: {{epsilon: 0.02, stride: 0.01}}}}",)),
+    "freelb": Row("FreeLB, epsilon .1", (f"{METHODS}={{freelb: {{epsilon: 0.1, stride: 0.05}}}}",)),
+    "pgd_small": Row("PGD, epsilon .02", (f"{METHODS}={{pgd: {{epsilon: 0.02, stride: 0.01}}}}",)),
+    "pgd": Row("PGD, epsilon .1", (f"{METHODS}={{pgd: {{epsilon: 0.1, stride: 0.05}}}}",)),
+    "virtual_adversarial": Row("virtual adversarial, .1", (f"{METHODS}={{virtual_adversarial: {{}}}}",)),
+    "domain_adversarial_weak": Row(
+        "domain-adversarial, speaker, .1",
+        (f"{METHODS}={{domain_adversarial: {{column: speaker, strength: 0.1}}}}",),
+        needs="speakers",
+    ),
+    "domain_adversarial": Row(
+        "domain-adversarial, speaker, 1", (f"{METHODS}={{domain_adversarial: {{column: speaker}}}}",), needs="speakers"
+    ),
+    "logit_adjustment": Row("logit adjustment", ("task.options.logit_adjustment=1",), needs="rare"),
+    "class_weights": Row("class weights, balanced", ("task.options.class_weights=balanced",), needs="rare"),
+    "effective_number": Row("class weights, effective number", ("task.options.class_weights=effective",), needs="rare"),
+    "focal": Row("focal loss, 2", ("task.options.focal_gamma=2",), needs="rare"),
+    "balanced_sampling": Row("balanced sampling", ("training.sampling=label",), needs="rare"),
+    "domain": Row("encoder pretrained on the domain's texts", ("model.encoders.MODALITY.checkpoint=DOMAIN",)),
 }
 
-SPEAKERS = ("meld", "ravdess")
-"""Tasks that know who speaks."""
 
-ONLY = {"domain_adversarial": SPEAKERS, "domain_adversarial_weak": SPEAKERS, "domain": ("dair64",)}
-"""Rows for some tasks alone: the encoder of the last is one that `pretrain` made of the task's texts."""
+def fits(task: Task, row: Row) -> bool:
+    """Whether a row is for a task."""
+    return not row.needs or bool(getattr(task, row.needs))
 
 
 def few(root: Path, path: Path, seed: int) -> None:
@@ -183,7 +205,7 @@ def few(root: Path, path: Path, seed: int) -> None:
 def changed(task: Task, row: str, domain: str = "") -> list[str]:
     """The settings in which a row differs."""
     own = {"MODALITY": task.modality, "AUGMENTATION": AUGMENTATION[task.modality], "DOMAIN": domain}
-    return [re.sub("|".join(own), lambda found: own[found[0]], setting) for setting in ROWS[row]]
+    return [re.sub("|".join(own), lambda found: own[found[0]], setting) for setting in ROWS[row].settings]
 
 
 def measure(root: str, domain: str, name: str, row: str, seed: int) -> dict[str, Any]:
@@ -201,7 +223,9 @@ def measure(root: str, domain: str, name: str, row: str, seed: int) -> dict[str,
         before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
         run = runs.train(configuration.with_settings(base, fixed + settings), folder / "run", progress=False)
         seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime - before
-        report = runs.evaluate(run.trained, task.corpus, own, split=task.split, limit=task.scored, attack=task.attacks)
+        report = runs.evaluate(
+            run.trained, task.corpus, own, split=task.split, limit=task.scored, attack=list(task.attacks)
+        )
     figures, train = report["splits"][task.split], run.report["train"]
     return {
         "task": name,
@@ -210,7 +234,7 @@ def measure(root: str, domain: str, name: str, row: str, seed: int) -> dict[str,
         "settings": settings,
         **{figure: figures[figure] for figure in task.figures},
         "f1": {label: each["f1"] for label, each in figures["per_label"].items()},
-        **{attack: report["robust"][attack][task.figures[0]] for attack in task.attacks},
+        **{attack: report["robust"][attack][next(iter(task.figures))] for attack in task.attacks},
         "trained": train["parameters"]["trained"],
         "processor_seconds": round(seconds, 1),
         "peak_rss_mb": round(train["peak_rss_mb"]),
@@ -221,9 +245,8 @@ def measure_all(root: str, domain: str, results: Path, names: Sequence[str], row
     """Measures what is not there yet, a seed of every row before the next seed."""
     done = {(found["task"], found["row"], found["seed"]) for found in read(results)}
     for name in names:
-        wanted = [(name, row, seed) for seed in range(seeds) for row in rows if name in ONLY.get(row, TASKS)]
-        once = 1 if TASKS[name].alone else None
-        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=once) as worker:
+        wanted = [(name, row, seed) for seed in range(seeds) for row in rows if fits(TASKS[name], ROWS[row])]
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as worker:
             for each in wanted:
                 if each in done:
                     continue
@@ -244,23 +267,56 @@ def read(results: Path) -> list[dict[str, Any]]:
 
 
 def table(found: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and standard deviation over seeds of every row, and how far it is from `full` at each seed, in Markdown."""
+    """The tables of docs/methods.md: of each task, and of its rare labels, in Markdown."""
+    return "\n\n".join(made for task in TASKS for made in (ways(found, task), rare(found, task)) if made)
+
+
+def ways(found: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Mean and standard deviation over seeds of every row, how far it is from `full` at each seed, and what it costs."""
+    task, shown = TASKS[name], TASKS[name].figures | TASKS[name].attacks
+    first, called = next(iter(task.figures.items()))
+    groups = grouped(found, name, [row for row in ROWS if ROWS[row].needs != "rare"])
+    full = {each["seed"]: each[first] for each in groups.get("full", ())}
     lines = []
-    for name in dict.fromkeys(each["task"] for each in found):
-        own = [each for each in found if each["task"] == name]
-        first, second = TASKS[name].figures[:2]
-        figures = (first, second, *(("fear", "disgust") if TASKS[name].corpus == "meld" else ()), *TASKS[name].attacks)
-        heads = [name, "seeds", *figures, f"{first} less that of full", "trained", "processor s", "peak MB"]
-        lines += ["", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-        full = {each["seed"]: each[first] for each in own if each["row"] == "full"}
-        for row in dict.fromkeys(each["row"] for each in own):
-            group = [each for each in own if each["row"] == row]
-            cells = [spread([each.get(figure, each["f1"].get(figure)) for each in group]) for figure in figures]
-            apart = [each[first] - full[each["seed"]] for each in group if each["seed"] in full and row != "full"]
-            costs = [statistics.mean(each[key] for each in group) for key in ("processor_seconds", "peak_rss_mb")]
-            cells += [differences(apart), f"{group[0]['trained']:,}", *(f"{cost:,.0f}" for cost in costs)]
-            lines.append(f"| {row} | {len(group)} | {' | '.join(cells)} |")
-    return "\n".join(lines).strip()
+    for row, group in groups.items():
+        apart = [each[first] - full[each["seed"]] for each in group if each["seed"] in full and row != "full"]
+        costs = [f"{statistics.mean(each[key] for each in group):,.0f}" for key in ("processor_seconds", "peak_rss_mb")]
+        cells = [spread([each[figure] for each in group]) for figure in shown]
+        lines.append([titled(row, group), *cells, differences(apart), f"{group[0]['trained']:,}", *costs])
+    heads = ["method", *shown.values(), f"{called} less that of `full`", "trained parameters", "seconds", "peak MB"]
+    return markdown(heads, lines)
+
+
+def rare(found: Sequence[Mapping[str, Any]], name: str) -> str:
+    """How well the rare labels of a task are found, and what that costs the others."""
+    task = TASKS[name]
+    rows = ["full", *(row for row in ROWS if ROWS[row].needs == "rare")] if task.rare else []
+    lines = []
+    for row, group in grouped(found, name, rows).items():
+        values = [[each[figure] for each in group] for figure in task.figures]
+        values += [[each["f1"][label] for each in group] for label in task.rare]
+        seconds = statistics.mean(each["processor_seconds"] for each in group)
+        lines.append([titled(row, group), *map(spread, values), f"{seconds:,.0f}"])
+    return markdown(["method", *task.figures.values(), *(f"F1 of {label}" for label in task.rare), "seconds"], lines)
+
+
+def grouped(found: Sequence[Mapping[str, Any]], name: str, rows: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """The seeds of each row of a task that was measured, in order."""
+    own = sorted((each for each in found if each["task"] == name), key=lambda each: each["seed"])
+    groups = {row: [each for each in own if each["row"] == row] for row in rows}
+    return {row: group for row, group in groups.items() if group}
+
+
+def titled(row: str, group: Sequence[Mapping[str, Any]]) -> str:
+    """The row's name, and where there are fewer seeds than SEEDS, how many."""
+    few = len(group) < SEEDS
+    return ROWS[row].title + (f", {len(group)} seed{'s' * (len(group) > 1)}" if few else "")
+
+
+def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table; nothing where no line stands beside another."""
+    first, *rows = (f"| {' | '.join(cells)} |" for cells in (heads, *lines))
+    return "\n".join([first, "|---" * len(heads) + "|", *rows]) if len(lines) > 1 else ""
 
 
 def differences(values: Sequence[float]) -> str:
@@ -291,7 +347,7 @@ def main() -> None:
     parser.add_argument("--task", nargs="+", choices=TASKS, default=["dair64"])
     parser.add_argument("--row", nargs="+", choices=ROWS, default=[row for row in ROWS if row != "domain"])
     parser.add_argument("--domain", default="", help="the folder that `pretrain` wrote, of the row domain")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     given = parser.parse_args()
     if "domain" in given.row and not given.domain:
         parser.error("the row domain needs --domain DIR")
