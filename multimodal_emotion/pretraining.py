@@ -38,6 +38,7 @@ def pretrain(
     learning_rate: float | int = 5e-5,
     seed: int = 0,
     workers: int = 0,
+    device: str | torch.device | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Trains the pretrained part of an encoder further: `bert` on masked words, `wav2vec2` on masked sound.
@@ -48,6 +49,7 @@ def pretrain(
         output: a folder that does not exist yet; it becomes a checkpoint that the encoder takes, whole or not at all.
         epochs, batch_size, learning_rate, seed: of the training (AdamW, linear after a warm-up).
         workers: processes that decode.
+        device: None takes the first GPU, else the processor.
         progress: whether to show progress on standard error.
 
     Returns:
@@ -65,9 +67,10 @@ def pretrain(
     task = objective(built, encoder["type"], settings.get("checkpoint", known.default if known else ""))
     held_out, rest = _divided(utterances, built, seed)
     schedule = TrainingConfig(epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    task.model.train()
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    task.model.to(place).train()
     optimizer = torch.optim.AdamW(task.model.parameters(), lr=learning_rate, weight_decay=schedule.weight_decay)
-    precision = resolve_precision("auto", torch.device("cpu"))
+    precision = resolve_precision("auto", place)
     steps = epochs * len(plan([1] * len(rest), batch_size))
     before, losses, step = _score(task, held_out, batch_size), [], 0
     for epoch in range(epochs):
@@ -81,7 +84,7 @@ def pretrain(
             torch.manual_seed(seed + step)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate * rate_factor(step, steps, schedule)
-            with autocast(precision, torch.device("cpu")), trained_attention("cpu"):
+            with autocast(precision, place), trained_attention(place):
                 loss = task.loss(arrays, torch.Generator().manual_seed(seed + step))
             step += 1
             if loss is not None:
@@ -89,8 +92,8 @@ def pretrain(
                 torch.nn.utils.clip_grad_norm_(task.model.parameters(), schedule.clip)
                 optimizer.step()
                 optimizer.zero_grad()
-                found.append(float(loss.detach()))
-        losses.append(float(np.mean(found)) if found else float("nan"))
+                found.append(loss.detach())
+        losses.append(float(np.mean(torch.stack(found).tolist())) if found else float("nan"))
         if progress:
             print(f"epoch {epoch + 1}/{epochs}: loss {losses[-1]:.4f}", file=sys.stderr, flush=True)
     after = _score(task, held_out, batch_size)
@@ -99,10 +102,10 @@ def pretrain(
         "loss": losses,
         "held_out": {"n": len(held_out), "before": before, "after": after},
     }
-    with replacing_folder(output) as place:
-        task.backbone().save_pretrained(place)  # type: ignore[operator]  # transformers' own, on every model of theirs
-        built.save(place)
-        (place / NOTE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    with replacing_folder(output) as folder:
+        task.backbone().save_pretrained(folder)  # type: ignore[operator]  # transformers' own, on every model of theirs
+        built.save(folder)
+        (folder / NOTE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return report
 
 

@@ -38,6 +38,11 @@ class Objective(ABC):
     def __init__(self, place: str) -> None:
         self.place = place
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is. Masks are drawn on the processor, so that they are the same everywhere."""
+        return next(self.model.parameters()).device
+
     @abstractmethod
     def loss(self, arrays: Sequence[np.ndarray], generator: torch.Generator) -> Tensor | None:
         """The mean loss of what is masked in prepared utterances (time, ...), a scalar; None where nothing is."""
@@ -76,15 +81,17 @@ class MaskedWords(Objective):
         asked = wanted >= 0
         if not asked.any():
             return None
+        places = asked.to(self.device)
 
         def only_asked(_: nn.Module, __: Any, output: Any) -> Any:
-            output.last_hidden_state = output.last_hidden_state[asked].unsqueeze(0)
+            output.last_hidden_state = output.last_hidden_state[places].unsqueeze(0)
             return output
 
         # The head then gives no logits for the other 85 %, which the whole vocabulary makes most of a step.
         with self.model.base_model.register_forward_hook(only_asked):
-            logits = self.model(input_ids=values, attention_mask=tokens.mask.long()).logits
-        return nn.functional.cross_entropy(logits[0].float(), wanted[asked])
+            given = {"input_ids": values, "attention_mask": tokens.mask.long()}
+            logits = self.model(**{name: tensor.to(self.device) for name, tensor in given.items()}).logits
+        return nn.functional.cross_entropy(logits[0].float(), wanted[asked].to(self.device))
 
     def masked(
         self, tokens: Int[Tensor, "batch time"], generator: torch.Generator
@@ -124,8 +131,9 @@ class MaskedSound(Objective):
         mask = spans(len(arrays), frames, generator)
         if not bool((mask.sum(dim=1) > 1).all()):
             return None
-        chosen = negatives(mask, NEGATIVES, generator)
-        return self.model(sound, mask_time_indices=mask, sampled_negative_indices=chosen).loss / mask.sum()
+        given = {"mask_time_indices": mask, "sampled_negative_indices": negatives(mask, NEGATIVES, generator)}
+        placed = {name: tensor.to(self.device) for name, tensor in given.items()}
+        return self.model(sound.to(self.device), **placed).loss / int(mask.sum())
 
 
 def spans(rows: int, frames: int, generator: torch.Generator) -> Bool[Tensor, "rows frames"]:
