@@ -50,6 +50,7 @@ class Task:
         attacks: under which the first figure is measured too, as `evaluate --attack` does, and their names in tables.
         rare: labels of which a table of its own says how well they are found.
         speakers: whether it is known who speaks.
+        domain: whether the encoder of --domain, which `pretrain` made, has read its texts.
     """
 
     corpus: str
@@ -61,6 +62,7 @@ class Task:
     attacks: Mapping[str, str] = field(default_factory=dict)
     rare: tuple[str, ...] = ()
     speakers: bool = False
+    domain: bool = False
 
 
 TASKS = {
@@ -72,6 +74,7 @@ TASKS = {
         ("training.epochs=12",),
         {"accuracy": "accuracy", "macro_f1": "macro F1"},
         attacks={"fgm:epsilon=0.02": "under FGM", "pgd:epsilon=0.02,steps=5,stride=0.01": "under PGD"},
+        domain=True,
     ),
     "ravdess": Task(
         "ravdess",
@@ -179,7 +182,9 @@ ROWS = {
     "effective_number": Row("class weights, effective number", ("task.options.class_weights=effective",), needs="rare"),
     "focal": Row("focal loss, 2", ("task.options.focal_gamma=2",), needs="rare"),
     "balanced_sampling": Row("balanced sampling", ("training.sampling=label",), needs="rare"),
-    "domain": Row("encoder pretrained on the domain's texts", ("model.encoders.MODALITY.checkpoint=DOMAIN",)),
+    "domain": Row(
+        "encoder pretrained on the domain's texts", ("model.encoders.MODALITY.checkpoint=DOMAIN",), needs="domain"
+    ),
 }
 
 

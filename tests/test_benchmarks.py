@@ -234,6 +234,17 @@ def test_the_documented_tables_are_what_was_measured():
     assert [table for table in tables if f"\n\n{table}\n\n" not in page] == []
 
 
+def test_rows_are_for_tasks_that_have_what_they_need():
+    tasks = {
+        row: {name for name, task in methods.TASKS.items() if methods.fits(task, methods.ROWS[row])}
+        for row in methods.ROWS
+    }
+    assert tasks["lora"] == set(methods.TASKS)
+    assert tasks["domain"] == {"dair64"}
+    assert tasks["domain_adversarial"] == {"ravdess", "meld", "meld_whole"}
+    assert tasks["focal"] == {"meld", "meld_whole"}
+
+
 @pytest.mark.parametrize("row", methods.ROWS)
 @pytest.mark.parametrize("name", methods.TASKS)
 def test_settings_of_methods_are_understood(name, row):
