@@ -103,7 +103,7 @@ def pretrain(
         "held_out": {"n": len(held_out), "before": before, "after": after},
     }
     with replacing_folder(output) as folder:
-        task.backbone().save_pretrained(folder)  # type: ignore[operator]  # transformers' own, on every model of theirs
+        task.backbone().save_pretrained(folder)
         built.save(folder)
         (folder / NOTE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return report

@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import nn
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging
 
 from multimodal_emotion.errors import InputError
@@ -47,7 +46,7 @@ def load_config(place: str) -> Any:
     return load_part(AutoConfig.from_pretrained, place)
 
 
-def load_backbone(place: str, config: Any, weights: bool, allowed: tuple[str, ...] = ("pooler",)) -> nn.Module:
+def load_backbone(place: str, config: Any, weights: bool, allowed: tuple[str, ...] = ("pooler",)) -> PreTrainedModel:
     """The model of a checkpoint, in float32: with its weights, from safetensors only, or of that architecture only.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
-from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling, Wav2Vec2ForPreTraining
+from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling, PreTrainedModel, Wav2Vec2ForPreTraining
 
 from multimodal_emotion.batch import pad
 from multimodal_emotion.encoders._base import Encoder
@@ -47,7 +47,7 @@ class Objective(ABC):
     def loss(self, arrays: Sequence[np.ndarray], generator: torch.Generator) -> Tensor | None:
         """The mean loss of what is masked in prepared utterances (time, ...), a scalar; None where nothing is."""
 
-    def backbone(self) -> nn.Module:
+    def backbone(self) -> PreTrainedModel:
         """The pretrained part as it is now, with what the objective does not use of the checkpoint (a pooler) as it was."""
         whole = load_backbone(
             self.place, load_config(self.place), weights=True, allowed=("pooler", "masked_spec_embed")
